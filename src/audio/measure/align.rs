@@ -1,0 +1,150 @@
+//! Finding one recording in another by cross-correlation.
+
+use realfft::RealFftPlanner;
+
+use crate::CHANNELS;
+
+/// Where the source begins in the recording.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Alignment {
+    /// Sample frames by which the recording is late; negative when it began in mid-source.
+    pub offset_frames: i64,
+    /// Normalised correlation there: 1 is the same sound, near 0 is chance.
+    pub correlation: f64,
+}
+
+/// At least this share of the shorter recording must overlap for a lag to count.
+const LEAST_OVERLAP: f64 = 0.5;
+
+/// Below this correlation two recordings are not called the same sound.
+const LEAST_CORRELATION: f64 = 0.2;
+
+/// Finds the lag at which `heard` looks most like `source`, within ±`max_lag_frames`.
+///
+/// Both are interleaved stereo, mixed to mono here. Exact to one sample frame. `None` when either
+/// is silent or empty, or nothing matches.
+#[must_use]
+pub fn align(source: &[f32], heard: &[f32], max_lag_frames: usize) -> Option<Alignment> {
+    let (source, heard) = (mono(source), mono(heard));
+    let shorter = source.len().min(heard.len());
+    if shorter == 0 {
+        return None;
+    }
+    let correlation = correlate(&source, &heard)?;
+    let power_source = running_power(&source);
+    let power_heard = running_power(&heard);
+    let least = ((shorter as f64 * LEAST_OVERLAP) as i64).max(1);
+    let reach = i64::try_from(max_lag_frames).ok()?;
+
+    let mut best: Option<Alignment> = None;
+    for lag in -reach..=reach {
+        // heard[n + lag] lies over source[n]
+        let from = (-lag).max(0);
+        let to = (source.len() as i64).min(heard.len() as i64 - lag);
+        if to - from < least {
+            continue;
+        }
+        let energy = span(&power_source, from, to) * span(&power_heard, from + lag, to + lag);
+        if energy <= 0.0 {
+            continue;
+        }
+        let at = lag.rem_euclid(correlation.len() as i64) as usize;
+        let value = f64::from(*correlation.get(at)?) / energy.sqrt();
+        if best.is_none_or(|b| value > b.correlation) {
+            best = Some(Alignment {
+                offset_frames: lag,
+                correlation: value,
+            });
+        }
+    }
+    best.filter(|b| b.correlation >= LEAST_CORRELATION)
+}
+
+/// How much later the end of `heard` lies over the end of `source` than the start does.
+///
+/// Both must already be aligned. Compares the first and last second (or third, of a short piece)
+/// with ±20 ms of play; `None` when shorter than 0.3 s or when an end does not match at all.
+#[must_use]
+pub fn drift_frames(source: &[f32], heard: &[f32]) -> Option<i64> {
+    const PLAY: usize = 960;
+    let frames = source.len().min(heard.len()) / CHANNELS;
+    let window = (frames / 3).min(crate::SAMPLE_RATE_HZ as usize);
+    if window < 5 * PLAY {
+        return None;
+    }
+    let part = |of: &[f32], at: usize| {
+        align(
+            source.get(at * CHANNELS..(at + window) * CHANNELS)?,
+            of.get(at * CHANNELS..(at + window) * CHANNELS)?,
+            PLAY,
+        )
+    };
+    let first = part(heard, 0)?;
+    let last = part(heard, frames - window)?;
+    Some(last.offset_frames - first.offset_frames)
+}
+
+fn mono(interleaved: &[f32]) -> Vec<f32> {
+    interleaved
+        .chunks_exact(CHANNELS)
+        .map(|frame| {
+            let sum: f32 = frame.iter().sum();
+            if sum.is_finite() { sum } else { 0.0 }
+        })
+        .collect()
+}
+
+/// Circular cross-correlation, long enough that nothing wraps: entry `lag mod len` is the sum of
+/// `source[n] · heard[n + lag]`.
+fn correlate(source: &[f32], heard: &[f32]) -> Option<Vec<f32>> {
+    let len = (source.len() + heard.len()).next_power_of_two();
+    let mut planner = RealFftPlanner::<f32>::new();
+    let forward = planner.plan_fft_forward(len);
+    let spectrum_of = |signal: &[f32]| {
+        let mut padded = vec![0.0f32; len];
+        padded.iter_mut().zip(signal).for_each(|(p, s)| *p = *s);
+        let mut spectrum = forward.make_output_vec();
+        forward.process(&mut padded, &mut spectrum).ok()?;
+        Some(spectrum)
+    };
+    let a = spectrum_of(source)?;
+    let mut b = spectrum_of(heard)?;
+    b.iter_mut().zip(&a).for_each(|(b, a)| *b *= a.conj());
+    // Rounding leaves a trace in the imaginary part of the first and last bin, which realfft
+    // would refuse.
+    if let Some(first) = b.first_mut() {
+        first.im = 0.0;
+    }
+    if let Some(last) = b.last_mut() {
+        last.im = 0.0;
+    }
+    let mut out = vec![0.0f32; len];
+    planner
+        .plan_fft_inverse(len)
+        .process(&mut b, &mut out)
+        .ok()?;
+    out.iter_mut().for_each(|v| *v /= len as f32);
+    Some(out)
+}
+
+/// `out[n]` is the power of the first `n` samples.
+fn running_power(signal: &[f32]) -> Vec<f64> {
+    let mut sum = 0.0;
+    std::iter::once(0.0)
+        .chain(signal.iter().map(|s| {
+            sum += f64::from(*s) * f64::from(*s);
+            sum
+        }))
+        .collect()
+}
+
+fn span(running: &[f64], from: i64, to: i64) -> f64 {
+    let at = |i: i64| {
+        usize::try_from(i)
+            .ok()
+            .and_then(|i| running.get(i))
+            .copied()
+            .unwrap_or(0.0)
+    };
+    at(to) - at(from)
+}
