@@ -4,6 +4,15 @@
 //! No threads, no files, no clock. Everything marked *Tick-safe* neither allocates nor locks nor
 //! panics (design/architecture.md B7) and may run on the real-time thread.
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        reason = "a test may panic"
+    )
+)]
 
 pub mod codec;
 pub mod level;

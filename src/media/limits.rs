@@ -1,0 +1,35 @@
+//! The limits on what a file may ask for. Real music stays far below all of them.
+
+/// Sample frames one packet may decode to. FLAC allows 65,535 (RFC 9639 section 9.1.6), ALAC and
+/// PCM use 4,096 and less. A header asking for more makes the decoder allocate gigabytes
+/// (design/crates.md section 3).
+pub const MAX_FRAMES_PER_PACKET: u64 = 1 << 16;
+
+/// Channels: 7.1.4 has twelve, WAVE's speaker mask ends at 18.
+pub const MAX_CHANNELS: usize = 18;
+
+/// Lowest and highest sample rate. 768 kHz is the highest any recorder offers.
+pub const SAMPLE_RATES_HZ: std::ops::RangeInclusive<u32> = 1_000..=768_000;
+
+/// Damaged packets in a row after which the rest of the file is given up.
+pub const MAX_BAD_PACKETS_IN_A_ROW: u32 = 200;
+
+/// Demuxer errors in a row after which the rest of the file is given up: some demuxers find the
+/// next packet after garbage, others report the same error for ever.
+pub const MAX_DEMUX_ERRORS_IN_A_ROW: u32 = 16;
+
+/// Packets without any sound in a row (other tracks, empty packets) before the file is given up.
+pub const MAX_SILENT_PACKETS_IN_A_ROW: u32 = 200_000;
+
+/// Sound a seek decodes and throws away to arrive exactly, in seconds, before it gives up: a seek
+/// that cannot jump plays on from the start of the file.
+pub const MAX_SEEK_DISCARD_SECONDS: u64 = 6 * 3600;
+
+/// Boxes (MP4) or elements (Matroska) read while looking for the trimming.
+pub const MAX_BOXES: usize = 200_000;
+
+/// Bytes of cover art kept while reading tags; none is used.
+pub const MAX_PICTURE_BYTES: usize = 4 << 20;
+
+/// Bytes of one tag.
+pub const MAX_TAG_BYTES: usize = 1 << 20;

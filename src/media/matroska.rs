@@ -1,0 +1,254 @@
+//! What the demuxer does not tell about a Matroska or WebM file: how many frames to throw away at
+//! the start and end of a track (RFC 9559 sections 5.1.4.1.28, CodecDelay, and 5.1.3.5.7,
+//! DiscardPadding), and the title in its head (section 5.1.2.12).
+
+use std::io::{Read, Seek, SeekFrom};
+
+use crate::limits::MAX_BOXES;
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// CodecDelay: nanoseconds to throw away at the start.
+    pub start_ns: u64,
+    /// DiscardPadding of the last block: nanoseconds to throw away at the end.
+    pub end_ns: u64,
+    /// The title of the whole.
+    pub title: Option<String>,
+}
+
+// Element ids, RFC 9559 section 5.1 and RFC 8794 section 11.2.
+const EBML: u32 = 0x1A45_DFA3;
+const SEGMENT: u32 = 0x1853_8067;
+const INFO: u32 = 0x1549_A966;
+const TITLE: u32 = 0x7BA9;
+const TRACKS: u32 = 0x1654_AE6B;
+const TRACK_ENTRY: u32 = 0xAE;
+const TRACK_NUMBER: u32 = 0xD7;
+const CODEC_DELAY: u32 = 0x56AA;
+const CLUSTER: u32 = 0x1F43_B675;
+const BLOCK_GROUP: u32 = 0xA0;
+const BLOCK: u32 = 0xA1;
+const SIMPLE_BLOCK: u32 = 0xA3;
+const DISCARD_PADDING: u32 = 0x75A2;
+
+/// Longest title read.
+const MAX_TITLE_BYTES: usize = 4096;
+
+/// Reads what concerns track `number`; anything odd counts as none.
+pub fn read_facts(source: &mut (impl Read + Seek), number: u64) -> Facts {
+    let mut scan = Scan {
+        source,
+        left: MAX_BOXES,
+    };
+    scan.run(number).unwrap_or_default()
+}
+
+struct Scan<'a, S> {
+    source: &'a mut S,
+    /// Elements that may still be read.
+    left: usize,
+}
+
+struct Element {
+    id: u32,
+    /// First byte of the contents.
+    at: u64,
+    /// First byte after it; `u64::MAX` when the size is unknown (a live stream).
+    end: u64,
+}
+
+impl<S: Read + Seek> Scan<'_, S> {
+    fn run(&mut self, number: u64) -> Option<Facts> {
+        let header = self.element(0)?;
+        if header.id != EBML {
+            return None;
+        }
+        let segment = self.element(header.end)?;
+        if segment.id != SEGMENT {
+            return None;
+        }
+        let mut facts = Facts::default();
+        let mut last_cluster = None;
+        let mut at = segment.at;
+        while at < segment.end
+            && let Some(child) = self.element(at)
+        {
+            match child.id {
+                INFO => facts.title = self.title(&child),
+                TRACKS => facts.start_ns = self.codec_delay(&child, number).unwrap_or(0),
+                CLUSTER => last_cluster = Some(child.at..child.end),
+                _ => {}
+            }
+            if child.end == u64::MAX {
+                break;
+            }
+            at = child.end;
+        }
+        if let Some(cluster) = last_cluster {
+            facts.end_ns = self.last_discard(cluster, number);
+        }
+        Some(facts)
+    }
+
+    fn title(&mut self, info: &Element) -> Option<String> {
+        let mut at = info.at;
+        while at < info.end
+            && let Some(field) = self.element(at)
+        {
+            if field.id == TITLE {
+                let len = usize::try_from(field.end.checked_sub(field.at)?).ok()?;
+                let mut bytes = vec![0; len.min(MAX_TITLE_BYTES)];
+                self.source.seek(SeekFrom::Start(field.at)).ok()?;
+                self.source.read_exact(&mut bytes).ok()?;
+                // Padding of a string is zero bytes at its end (RFC 8794 section 7.5).
+                return Some(
+                    String::from_utf8_lossy(&bytes)
+                        .trim_end_matches('\0')
+                        .to_owned(),
+                );
+            }
+            at = field.end;
+        }
+        None
+    }
+
+    fn codec_delay(&mut self, tracks: &Element, number: u64) -> Option<u64> {
+        let mut at = tracks.at;
+        while at < tracks.end
+            && let Some(entry) = self.element(at)
+        {
+            if entry.id == TRACK_ENTRY {
+                let (mut this, mut delay, mut inner) = (None, 0, entry.at);
+                while inner < entry.end
+                    && let Some(field) = self.element(inner)
+                {
+                    match field.id {
+                        TRACK_NUMBER => this = self.unsigned(&field),
+                        CODEC_DELAY => delay = self.unsigned(&field)?,
+                        _ => {}
+                    }
+                    inner = field.end;
+                }
+                if this == Some(number) {
+                    return Some(delay);
+                }
+            }
+            at = entry.end;
+        }
+        None
+    }
+
+    /// The padding of the last block of the track, 0 when that block has none.
+    fn last_discard(&mut self, cluster: std::ops::Range<u64>, number: u64) -> u64 {
+        let (mut at, mut last) = (cluster.start, 0);
+        while at < cluster.end
+            && let Some(child) = self.element(at)
+        {
+            match child.id {
+                SIMPLE_BLOCK if self.block_track(&child) == Some(number) => last = 0,
+                BLOCK_GROUP => {
+                    let (mut ours, mut discard, mut inner) = (false, 0, child.at);
+                    while inner < child.end
+                        && let Some(field) = self.element(inner)
+                    {
+                        match field.id {
+                            BLOCK => ours = self.block_track(&field) == Some(number),
+                            DISCARD_PADDING => {
+                                // Signed; negative would trim the start of the block.
+                                let raw = self.signed(&field).unwrap_or(0);
+                                discard = u64::try_from(raw).unwrap_or(0);
+                            }
+                            _ => {}
+                        }
+                        inner = field.end;
+                    }
+                    if ours {
+                        last = discard;
+                    }
+                }
+                _ => {}
+            }
+            if child.end == u64::MAX {
+                break;
+            }
+            at = child.end;
+        }
+        last
+    }
+
+    /// The track number a block begins with.
+    fn block_track(&mut self, block: &Element) -> Option<u64> {
+        self.source.seek(SeekFrom::Start(block.at)).ok()?;
+        self.size().map(|(value, _)| value)
+    }
+
+    fn element(&mut self, at: u64) -> Option<Element> {
+        self.left = self.left.checked_sub(1)?;
+        self.source.seek(SeekFrom::Start(at)).ok()?;
+        let first = self.byte()?;
+        let len = first.leading_zeros() as u64 + 1;
+        if len > 4 {
+            return None;
+        }
+        let mut id = u32::from(first);
+        for _ in 1..len {
+            id = id << 8 | u32::from(self.byte()?);
+        }
+        let (size, size_len) = self.size()?;
+        let contents = at.checked_add(len + size_len)?;
+        let all_ones = (1u64 << (7 * size_len)) - 1;
+        let end = if size == all_ones {
+            u64::MAX
+        } else {
+            contents.checked_add(size)?
+        };
+        Some(Element {
+            id,
+            at: contents,
+            end,
+        })
+    }
+
+    /// A variable-size integer without its marker, and its length in bytes (RFC 8794 section 4).
+    fn size(&mut self) -> Option<(u64, u64)> {
+        let first = self.byte()?;
+        let len = u64::from(first.leading_zeros()) + 1;
+        if len > 8 {
+            return None;
+        }
+        let mut value = u64::from(first) & ((1 << (8 - len)) - 1);
+        for _ in 1..len {
+            value = value << 8 | u64::from(self.byte()?);
+        }
+        Some((value, len))
+    }
+
+    fn unsigned(&mut self, element: &Element) -> Option<u64> {
+        let len = element
+            .end
+            .checked_sub(element.at)
+            .filter(|len| *len <= 8)?;
+        self.source.seek(SeekFrom::Start(element.at)).ok()?;
+        (0..len).try_fold(0u64, |value, _| Some(value << 8 | u64::from(self.byte()?)))
+    }
+
+    fn signed(&mut self, element: &Element) -> Option<i64> {
+        let len = element
+            .end
+            .checked_sub(element.at)
+            .filter(|len| (1..=8).contains(len))?;
+        let value = self.unsigned(element)?;
+        let unused = 64 - 8 * len;
+        Some((value << unused) as i64 >> unused)
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        let mut byte = [0u8];
+        self.source.read_exact(&mut byte).ok()?;
+        Some(byte[0])
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+use super::*;
+use std::io::Cursor;
+
+/// An element with a one-byte size (up to 126 bytes) or an eight-byte one.
+fn element(id: &[u8], contents: &[u8]) -> Vec<u8> {
+    let mut out = id.to_vec();
+    match u8::try_from(contents.len()) {
+        Ok(len) if len < 127 => out.push(0x80 | len),
+        _ => {
+            out.push(0x01);
+            out.extend((contents.len() as u64).to_be_bytes().iter().skip(1));
+        }
+    }
+    out.extend(contents);
+    out
+}
+
+fn file(last_block: &[u8]) -> Vec<u8> {
+    let other = element(&[0xAE], &element(&[0xD7], &[2]));
+    let entry = [
+        element(&[0xD7], &[1]),
+        element(&[0x56, 0xAA], &[0x63, 0x2E, 0xA0]),
+    ]
+    .concat();
+    let tracks = element(
+        &[0x16, 0x54, 0xAE, 0x6B],
+        &[other, element(&[0xAE], &entry)].concat(),
+    );
+    let info = element(&[0x15, 0x49, 0xA9, 0x66], &element(&[0x7B, 0xA9], b"A\0"));
+    let first = element(
+        &[0x1F, 0x43, 0xB6, 0x75],
+        &element(&[0xA3], &[0x81, 0, 0, 0, 9]),
+    );
+    let last = element(&[0x1F, 0x43, 0xB6, 0x75], last_block);
+    let segment = element(
+        &[0x18, 0x53, 0x80, 0x67],
+        &[info, tracks, first, last].concat(),
+    );
+    [element(&[0x1A, 0x45, 0xDF, 0xA3], &[]), segment].concat()
+}
+
+fn padded_block() -> Vec<u8> {
+    let block = element(&[0xA1], &[0x81, 0, 0, 0, 9]);
+    let discard = element(&[0x75, 0xA2], &[0x00, 0xCD, 0xFE, 0x60]); // 13,500,000 ns
+    element(&[0xA0], &[block, discard].concat())
+}
+
+#[test]
+fn delay_and_padding_of_the_right_track_are_found() {
+    let bytes = file(&padded_block());
+    let trim = read_facts(&mut Cursor::new(&bytes), 1);
+    assert_eq!(
+        trim,
+        Facts {
+            start_ns: 6_500_000,
+            end_ns: 13_500_000,
+            title: Some("A".into())
+        }
+    );
+    let other = read_facts(&mut Cursor::new(&bytes), 2);
+    assert_eq!(
+        other,
+        Facts {
+            title: Some("A".into()),
+            ..Facts::default()
+        }
+    );
+}
+
+#[test]
+fn padding_counts_only_on_the_very_last_block() {
+    let then = [padded_block(), element(&[0xA3], &[0x81, 0, 20, 0, 9])].concat();
+    assert_eq!(read_facts(&mut Cursor::new(file(&then)), 1).end_ns, 0);
+    let other = [padded_block(), element(&[0xA3], &[0x82, 0, 20, 0, 9])].concat();
+    assert_eq!(
+        read_facts(&mut Cursor::new(file(&other)), 1).end_ns,
+        13_500_000
+    );
+}
+
+#[test]
+fn truncated_or_foreign_bytes_have_no_trimming_and_never_hang() {
+    let bytes = file(&padded_block());
+    for cut in 0..bytes.len() {
+        let _ = read_facts(&mut Cursor::new(bytes.get(..cut).unwrap_or_default()), 1);
+    }
+    assert_eq!(
+        read_facts(&mut Cursor::new(b"RIFF....WAVE"), 1),
+        Facts::default()
+    );
+}

@@ -1,0 +1,247 @@
+//! Where the bytes come from: a file or memory, opened as often as needed.
+
+use std::fs::File;
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use symphonia::core::io::MediaSource;
+
+use crate::MediaError;
+
+/// A file or memory that can be opened again, should a seek need to start over.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    /// A regular file.
+    File(PathBuf),
+    /// Bytes in memory under a name.
+    Bytes(String, Arc<[u8]>),
+}
+
+impl Origin {
+    /// Checks that `path` is a readable, regular, non-empty file.
+    pub fn file(path: &Path) -> Result<Self, MediaError> {
+        let name = short_name(path);
+        // Before opening: opening a pipe would wait for its writer.
+        let meta = std::fs::metadata(path).map_err(|e| MediaError::from_io(&name, e))?;
+        if meta.is_dir() {
+            return Err(MediaError::Directory { file: name });
+        }
+        if !meta.is_file() {
+            return Err(MediaError::NotAFile { file: name });
+        }
+        let origin = Self::File(path.to_owned());
+        origin.open()?; // permissions are known only now, and come before emptiness
+        if meta.len() == 0 {
+            return Err(MediaError::Empty { file: name });
+        }
+        Ok(origin)
+    }
+
+    /// Wraps bytes in memory.
+    pub fn bytes(name: &str, bytes: Arc<[u8]>) -> Result<Self, MediaError> {
+        if bytes.is_empty() {
+            return Err(MediaError::Empty {
+                file: name.to_owned(),
+            });
+        }
+        Ok(Self::Bytes(name.to_owned(), bytes))
+    }
+
+    /// The name used in every message: without the folder, which is nobody's business in a chat.
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(path) => short_name(path),
+            Self::Bytes(name, _) => name.clone(),
+        }
+    }
+
+    /// The file name extension, in lower case: a hint to the prober, never trusted.
+    pub fn extension(&self) -> Option<String> {
+        let name = self.name();
+        let extension = Path::new(&name).extension()?.to_str()?.to_ascii_lowercase();
+        Some(extension)
+    }
+
+    /// Opens the bytes at the beginning.
+    pub fn open(&self) -> Result<Source, MediaError> {
+        let (bytes, len_bytes) = match self {
+            Self::File(path) => {
+                let failed = |e| MediaError::from_io(&self.name(), e);
+                let file = File::open(path).map_err(failed)?;
+                let len_bytes = file.metadata().map_err(failed)?.len();
+                (Bytes::File(file), len_bytes)
+            }
+            Self::Bytes(_, bytes) => (
+                Bytes::Memory(Cursor::new(Arc::clone(bytes))),
+                bytes.len() as u64,
+            ),
+        };
+        Ok(Source {
+            bytes,
+            len_bytes,
+            as_stream: false,
+        })
+    }
+}
+
+fn short_name(path: &Path) -> String {
+    match path.file_name() {
+        Some(name) => name.to_string_lossy().into_owned(),
+        None => path.display().to_string(),
+    }
+}
+
+/// The open bytes.
+#[derive(Debug)]
+pub struct Source {
+    bytes: Bytes,
+    len_bytes: u64,
+    /// Pretends to be a stream that cannot jump and has no known end.
+    as_stream: bool,
+}
+
+#[derive(Debug)]
+enum Bytes {
+    File(File),
+    Memory(Cursor<Arc<[u8]>>),
+}
+
+impl Source {
+    /// The same bytes as a stream: some demuxers open a truncated file only so, because its
+    /// header promises more than there is.
+    pub fn into_stream(self) -> Self {
+        Self {
+            as_stream: true,
+            ..self
+        }
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match &mut self.bytes {
+            Bytes::File(file) => file.read(buf),
+            Bytes::Memory(cursor) => cursor.read(buf),
+        }
+    }
+}
+
+impl Seek for Source {
+    fn seek(&mut self, pos: SeekFrom) -> io::Result<u64> {
+        match &mut self.bytes {
+            Bytes::File(file) => file.seek(pos),
+            Bytes::Memory(cursor) => cursor.seek(pos),
+        }
+    }
+}
+
+impl MediaSource for Source {
+    fn is_seekable(&self) -> bool {
+        !self.as_stream
+    }
+
+    fn byte_len(&self) -> Option<u64> {
+        (!self.as_stream).then_some(self.len_bytes)
+    }
+}
+
+/// Says what bytes that are no sound look like, for a person who wonders why.
+pub fn describe(head: &[u8]) -> String {
+    const KNOWN: &[(&[u8], &str)] = &[
+        (
+            b"PK\x03\x04",
+            "it looks like a zip archive (or an office document)",
+        ),
+        (b"%PDF", "it looks like a PDF document"),
+        (b"\x89PNG", "it looks like a PNG picture"),
+        (b"\xFF\xD8\xFF", "it looks like a JPEG picture"),
+        (b"GIF8", "it looks like a GIF picture"),
+        (b"\x7FELF", "it looks like a program"),
+        (b"MZ", "it looks like a Windows program"),
+        (b"\x1F\x8B", "it looks like a gzip archive"),
+        (b"Rar!", "it looks like a RAR archive"),
+        (b"7z\xBC\xAF", "it looks like a 7-Zip archive"),
+        (
+            b"MThd",
+            "it looks like MIDI, which holds notes and no sound",
+        ),
+        (b"caff", "it looks like Apple Core Audio (CAF)"),
+        (b"\x30\x26\xB2\x75", "it looks like Windows Media (WMA)"),
+        (b"wvpk", "it looks like WavPack"),
+        (b"MAC ", "it looks like Monkey's Audio (APE)"),
+        (b"MPCK", "it looks like Musepack"),
+        (b"#!AMR", "it looks like AMR speech"),
+        (b"DSD ", "it looks like DSD"),
+        (b"FLV", "it looks like a Flash video"),
+        (b"\x00\x00\x01\xBA", "it looks like an MPEG program stream"),
+    ];
+    if let Some((_, looks)) = KNOWN.iter().find(|(magic, _)| head.starts_with(magic)) {
+        return (*looks).to_owned();
+    }
+    if looks_like_html(head) {
+        return "it looks like a web page (HTML), perhaps an error page saved under this name"
+            .into();
+    }
+    if looks_like_text(head) {
+        return "it looks like text".into();
+    }
+    if head.iter().all(|b| *b == 0) {
+        return "it holds nothing but zero bytes".into();
+    }
+    "no known sound format begins like this".into()
+}
+
+fn looks_like_html(head: &[u8]) -> bool {
+    let start: String = head
+        .iter()
+        .take(64)
+        .map(|b| char::from(b.to_ascii_lowercase()))
+        .skip_while(|c| c.is_whitespace())
+        .collect();
+    start.starts_with("<!doctype html") || start.starts_with("<html")
+}
+
+fn looks_like_text(head: &[u8]) -> bool {
+    // A multi-byte character may be cut at the end of what was read.
+    let text = match std::str::from_utf8(head) {
+        Ok(text) => text,
+        Err(e) if e.error_len().is_none() => head
+            .get(..e.valid_up_to())
+            .and_then(|h| std::str::from_utf8(h).ok())
+            .unwrap_or(""),
+        Err(_) => return false,
+    };
+    !text.is_empty()
+        && text
+            .chars()
+            .all(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_sound_is_described_in_words() {
+        assert_eq!(describe(b"Dear diary,\n"), "it looks like text");
+        assert_eq!(describe("Gr\u{fc}\u{df}e".as_bytes()), "it looks like text");
+        assert!(describe(b"  <!DOCTYPE HTML><p>").contains("web page"));
+        assert!(describe(b"PK\x03\x04....").contains("zip"));
+        assert!(describe(&[0; 40]).contains("zero"));
+        assert!(describe(&[1, 2, 3, 0xFE]).contains("no known"));
+    }
+
+    #[test]
+    fn a_character_cut_in_half_still_is_text() {
+        let mut cut = "na\u{ef}ve caf\u{e9}".as_bytes().to_vec();
+        cut.pop();
+        assert_eq!(describe(&cut), "it looks like text");
+    }
+
+    #[test]
+    fn the_extension_is_taken_in_lower_case() {
+        let origin = Origin::bytes("Song.MP3", Arc::from(&b"x"[..])).ok();
+        assert_eq!(origin.and_then(|o| o.extension()), Some("mp3".into()));
+    }
+}
