@@ -1,0 +1,75 @@
+//! The control side's counter for one tick thread: orders go over it.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "control side: runs on callers' threads"
+)]
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::time::Duration;
+
+use crate::mailbox::Sender;
+use crate::order::{Order, What};
+use crate::session::{MixConfig, Session};
+use crate::shared::Board;
+use crate::{OpenError, SessionKey};
+
+/// A full mailbox empties at 64 orders each 5 ms; a caller looks again this often …
+const FULL_PAUSE: Duration = Duration::from_millis(1);
+/// … and this many times: a thread that has not looked for a second does not live any more.
+const FULL_LOOKS: u32 = 1000;
+
+/// Posts orders to one tick thread.
+pub(crate) struct Desk<L> {
+    thread: u16,
+    orders: Sender<Order<L>>,
+    pub(crate) board: Arc<Board>,
+}
+
+impl<L> Desk<L> {
+    pub(crate) fn new(thread: u16, orders: Sender<Order<L>>, board: Arc<Board>) -> Self {
+        Self {
+            thread,
+            orders,
+            board,
+        }
+    }
+
+    /// Makes a mix and sends it to the tick.
+    pub(crate) fn open(&self, serial: u32, mix: MixConfig) -> Result<SessionKey, OpenError> {
+        let slot = self.board.claim(serial).ok_or(OpenError::Full)?;
+        let key = SessionKey {
+            thread: self.thread,
+            slot,
+            serial,
+        };
+        match Session::new(key, mix) {
+            Ok(session) => {
+                self.send(key, What::Open(Some(Box::new(session))));
+                Ok(key)
+            }
+            Err(error) => {
+                if let Some(slot) = self.board.slots.get(usize::from(slot)) {
+                    slot.free();
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Posts one order. Waits while the mailbox is full.
+    pub(crate) fn send(&self, to: SessionKey, what: What<L>) {
+        let mut order = Box::new(Order { to, what });
+        for _ in 0..FULL_LOOKS {
+            if self.board.stopped.load(Acquire) {
+                return;
+            }
+            match self.orders.put(order) {
+                Ok(()) => return,
+                Err(back) => order = back,
+            }
+            std::thread::sleep(FULL_PAUSE);
+        }
+        self.board.orders_lost.fetch_add(1, Relaxed);
+    }
+}

@@ -1,0 +1,35 @@
+//! What the control side asks of the tick, and what the tick sends to be dropped.
+
+use crate::line::Line;
+use crate::session::Session;
+use crate::track::Track;
+use crate::{SessionKey, TrackId};
+
+/// One request. The box it comes in, and whatever the request replaced, go to the janitor: the
+/// tick only swaps pointers.
+pub(crate) struct Order<L> {
+    pub(crate) to: SessionKey,
+    pub(crate) what: What<L>,
+}
+
+/// The options are `Some` on the way in; what is in them on the way out is dropped by the janitor.
+pub(crate) enum What<L> {
+    Open(Option<Box<Session<L>>>),
+    Attach(Option<Box<Line<L>>>),
+    Detach(Option<Box<Line<L>>>),
+    Close,
+    Play(Option<Box<Track>>),
+    Pause(TrackId),
+    Resume(TrackId),
+    Stop(TrackId),
+    Gain(TrackId, f32),
+    Bitrate(u32),
+}
+
+/// Something the tick has done with.
+#[allow(dead_code, reason = "only ever dropped, by the janitor")]
+pub(crate) enum Retired<L> {
+    Order(Box<Order<L>>),
+    Track(Box<Track>),
+    Session(Box<Session<L>>),
+}

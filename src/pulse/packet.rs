@@ -1,0 +1,98 @@
+//! The packet buffer: every byte is written once, where it will be sent from.
+//!
+//! ```text
+//! 0        12                    12+n          +24      +16    +24
+//! │ header │ Opus frame, n bytes │ frame trailer │ tag   │ nonce │   ≤ 1460
+//! ```
+//! The encoder writes to offset 12, a sealed frame grows at its end (the DAVE trailer, dave.md),
+//! and the transport sealer adds tag and nonce behind that (voice.md section 8).
+
+use mynah_audio::SILENCE;
+use mynah_audio::codec::MAX_FRAME_BYTES;
+use mynah_wire::rtp::{FIXED_HEADER_LEN, Header, MAX_PACKET_BYTES};
+
+/// What a DAVE trailer can take at most: tag 8, nonce up to 5, ranges up to 8, size 1, magic 2.
+const FRAME_TRAILER_ROOM: usize = 24;
+/// Tag and the longest nonce on the wire (`xsalsa20_poly1305_suffix`).
+const SEAL_ROOM: usize = 16 + 24;
+
+const _: () = assert!(
+    FIXED_HEADER_LEN + MAX_FRAME_BYTES + FRAME_TRAILER_ROOM + SEAL_ROOM <= MAX_PACKET_BYTES,
+    "the largest Opus frame must fit with everything around it"
+);
+
+/// One datagram in the making. Lives in its session, is allocated once.
+pub(crate) struct Packet {
+    bytes: [u8; MAX_PACKET_BYTES],
+    len: usize,
+}
+
+impl Packet {
+    pub(crate) const fn new() -> Self {
+        Self {
+            bytes: [0; MAX_PACKET_BYTES],
+            len: 0,
+        }
+    }
+
+    /// Where the encoder writes. *Tick-safe.*
+    pub(crate) fn frame_room(&mut self) -> &mut [u8] {
+        let room = FIXED_HEADER_LEN..FIXED_HEADER_LEN + MAX_FRAME_BYTES;
+        self.bytes.get_mut(room).unwrap_or_default()
+    }
+
+    /// Writes the silence frame where the encoder would have written and returns its length.
+    /// *Tick-safe.*
+    pub(crate) fn put_silence(&mut self) -> usize {
+        let room = self.frame_room();
+        for (to, from) in room.iter_mut().zip(SILENCE) {
+            *to = from;
+        }
+        SILENCE.len()
+    }
+
+    /// Writes the clear header. *Tick-safe.*
+    pub(crate) fn put_header(&mut self, header: Header) {
+        for (to, from) in self.bytes.iter_mut().zip(header.write()) {
+            *to = from;
+        }
+    }
+
+    /// The whole buffer, for sealing in place. *Tick-safe.*
+    pub(crate) fn buffer(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+
+    /// Says how long the finished datagram is. *Tick-safe.*
+    pub(crate) fn set_len(&mut self, len: usize) {
+        self.len = len.min(MAX_PACKET_BYTES);
+    }
+
+    /// The finished datagram. *Tick-safe.*
+    pub(crate) fn datagram(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mynah_wire::Ssrc;
+
+    #[test]
+    fn header_and_frame_lie_where_the_protocol_page_puts_them() {
+        let mut packet = Packet::new();
+        let len = packet.put_silence();
+        packet.put_header(Header::opus(1, 960, Ssrc(1)));
+        packet.set_len(FIXED_HEADER_LEN + len);
+        let expected = [
+            0x80, 0x78, 0, 1, 0, 0, 3, 0xC0, 0, 0, 0, 1, 0xF8, 0xFF, 0xFE,
+        ];
+        assert_eq!(packet.datagram(), expected);
+    }
+
+    #[test]
+    fn the_encoder_has_room_for_the_largest_frame() {
+        assert_eq!(Packet::new().frame_room().len(), MAX_FRAME_BYTES);
+    }
+}

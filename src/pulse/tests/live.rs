@@ -1,0 +1,97 @@
+//! Real threads, real sockets, real time; no promises about punctuality on a busy machine.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+mod common;
+
+use common::{Sink, TRACK, sing};
+use mynah_pulse::{EventKind, Pulse, PulseConfig};
+
+fn start(threads: usize) -> Pulse {
+    Pulse::start(PulseConfig {
+        threads,
+        fifo: false,
+    })
+    .unwrap()
+}
+
+#[test]
+fn a_song_arrives_whole_and_in_order() {
+    let pulse = start(1);
+    let sink = Sink::new();
+    let (_, mut writer) = sing(&pulse.handle(), &sink, 1, 25);
+    writer.finish();
+    let packets: Vec<_> = (0..25 + 1 + 5).map(|_| sink.take()).collect();
+    for (i, (header, frame)) in packets.iter().enumerate() {
+        assert_eq!(usize::from(header.sequence), i);
+        assert_eq!(frame == &mynah_audio::SILENCE, i >= 26, "packet {i}");
+    }
+    let stats = pulse.handle().stats();
+    assert!(stats.packets_sent >= 30);
+    assert!(stats.lateness.count >= 100 && stats.lateness.p50_us > 0.0);
+    assert_eq!(stats.codec_errors, 0);
+    assert!(!stats.is_real_time(), "was not asked for");
+}
+
+#[test]
+fn stopping_in_mid_song_sends_the_five_silence_frames() {
+    let pulse = start(1);
+    let sink = Sink::new();
+    let (_, writer) = sing(&pulse.handle(), &sink, 1, 200);
+    sink.skip(10);
+    let mut events = pulse.handle().events().unwrap();
+    let handle = pulse.handle();
+    pulse.stop();
+    let silences = std::iter::from_fn(|| Some(sink.take().1))
+        .skip_while(|frame| frame != &mynah_audio::SILENCE)
+        .take_while(|frame| frame == &mynah_audio::SILENCE)
+        .take(5);
+    assert_eq!(silences.count(), 5);
+    let kinds: Vec<_> = std::iter::from_fn(|| events.poll())
+        .map(|e| e.kind)
+        .collect();
+    assert_eq!(kinds.first(), Some(&EventKind::Started(TRACK)));
+    assert_eq!(kinds.last(), Some(&EventKind::Closed));
+    assert!(writer.is_abandoned(), "the janitor has dropped everything");
+    // Orders after the end go nowhere and block nobody.
+    handle
+        .stats()
+        .sessions
+        .iter()
+        .for_each(|s| handle.close(s.session));
+}
+
+#[test]
+fn sessions_go_to_the_least_loaded_thread() {
+    let pulse = start(3);
+    let sink = Sink::new();
+    let handle = pulse.handle();
+    let mut songs: Vec<_> = (0..9).map(|i| sing(&handle, &sink, i, 4)).collect();
+    let per_thread: Vec<_> = handle.stats().threads.iter().map(|t| t.sessions).collect();
+    assert_eq!(per_thread, [3, 3, 3]);
+    songs.iter_mut().for_each(|(_, writer)| writer.finish());
+    sink.skip(9 * (4 + 1 + 5));
+}
+
+#[test]
+fn the_real_time_class_is_reported_as_granted_or_not() {
+    let pulse = Pulse::start(PulseConfig {
+        threads: 1,
+        fifo: true,
+    })
+    .unwrap();
+    let sink = Sink::new();
+    let (_, mut writer) = sing(&pulse.handle(), &sink, 1, 2);
+    writer.finish();
+    sink.skip(2);
+    // The kernel's own word for it: field 41 of stat is the policy, 1 is SCHED_FIFO (proc(5)).
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let policy = tasks.flatten().find_map(|task| {
+        let name = std::fs::read_to_string(task.path().join("comm")).ok()?;
+        let stat = std::fs::read_to_string(task.path().join("stat")).ok()?;
+        let fields = stat.rsplit_once(')')?.1;
+        let policy = fields.split_whitespace().nth(38)?.to_owned();
+        (name.trim() == "mynah-tick-0").then_some(policy)
+    });
+    let is_fifo = policy.as_deref() == Some("1");
+    assert_eq!(pulse.handle().stats().is_real_time(), is_fifo, "{policy:?}");
+}

@@ -1,0 +1,115 @@
+//! Who sits where on the wheel: sessions coming, going, falling asleep. Tick code.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use rtrb::Producer;
+
+use super::{PHASES, Place, Wheel, tell};
+use crate::SessionKey;
+use crate::event::{Event, EventKind};
+use crate::order::Retired;
+use crate::session::Session;
+
+impl<L> Wheel<L> {
+    /// The tick of `place`'s session that will be prepared next.
+    pub(crate) fn next_tick(&self, place: Place) -> u64 {
+        let phases = PHASES as u64;
+        let ahead = (place.phase as u64 + phases - self.cursor.wake % phases) % phases;
+        let tick = (self.cursor.wake + ahead) / phases;
+        // Its turn in this very phase may be over already.
+        tick + u64::from(ahead == 0 && self.cursor.at > place.at)
+    }
+
+    /// Puts a new session into its slot; leaves it where it is if the slot is taken.
+    pub(crate) fn seat(&mut self, place: Place, session: &mut Option<Box<Session<L>>>) {
+        if let Some(seat @ None) = self.sessions.get_mut(place.slot()) {
+            std::mem::swap(seat, session);
+            self.open += usize::from(seat.is_some());
+        }
+    }
+
+    /// The session in `place`.
+    pub(crate) fn session(&mut self, place: Place) -> Option<&mut Session<L>> {
+        self.sessions.get_mut(place.slot())?.as_deref_mut()
+    }
+
+    /// Stops all tracks of a session and lets it go once it has faded and said its silence.
+    pub(crate) fn close(&mut self, place: Place) {
+        let slot = place.slot();
+        let Some(Some(session)) = self.sessions.get_mut(slot) else {
+            return;
+        };
+        session.closing = true;
+        for track in session.tracks.iter_mut().flatten() {
+            let news = match session.line {
+                Some(_) => track.stop(),
+                None => track.hush().or_else(|| track.stop()),
+            };
+            if let Some(kind) = news {
+                let session = session.key;
+                tell(&mut self.events, &self.board, Event { session, kind });
+            }
+        }
+        self.settle(place);
+    }
+
+    /// After anything changed: hands over what is done with and decides whether the session needs
+    /// the next tick. What the janitor has no room for stays, and is tried again then.
+    pub(crate) fn settle(&mut self, place: Place) {
+        let slot = place.slot();
+        let (Some(seat), Some(mine), Some(awake), Some(ready)) = (
+            self.sessions.get_mut(slot),
+            self.board.slots.get(slot),
+            self.awake.get_mut(place.phase),
+            self.ready.get(place.phase),
+        ) else {
+            return;
+        };
+        let Some(session) = seat else {
+            return;
+        };
+        for track in &mut session.tracks {
+            if track.as_ref().is_some_and(|t| t.is_done()) {
+                retire(&mut self.retired, track, Retired::Track);
+            }
+        }
+        mine.attached.store(session.line.is_some(), Relaxed);
+        let packet_waits = ready.next_from(place.at) == Some(place.at);
+        if session.is_over() && !packet_waits && !self.retired.is_full() {
+            let session = session.key;
+            let kind = EventKind::Closed;
+            retire(&mut self.retired, seat, Retired::Session);
+            awake.clear(place.at);
+            mine.free();
+            self.open -= 1;
+            tell(&mut self.events, &self.board, Event { session, kind });
+        } else if session.is_awake() || session.closing {
+            awake.set(place.at);
+        } else {
+            mine.sounding.store(false, Relaxed);
+            awake.clear(place.at);
+        }
+    }
+
+    /// Reports something about `session`.
+    pub(crate) fn tell(&mut self, session: SessionKey, kind: EventKind) {
+        tell(&mut self.events, &self.board, Event { session, kind });
+    }
+}
+
+/// Moves what is in `from` to the janitor; leaves it when there is no room.
+fn retire<L, B>(
+    retired: &mut Producer<Retired<L>>,
+    from: &mut Option<B>,
+    wrap: impl FnOnce(B) -> Retired<L>,
+) {
+    if retired.is_full() {
+        return;
+    }
+    if let Some(item) = from.take()
+        && let Err(rtrb::PushError::Full(item)) = retired.push(wrap(item))
+    {
+        // Cannot be: there is one producer and it has just looked. Leaking beats freeing here.
+        std::mem::forget(item);
+    }
+}

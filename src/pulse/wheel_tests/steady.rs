@@ -1,0 +1,76 @@
+//! The real-time rule: nothing is allocated or freed on the tick, whatever is asked of it.
+
+use super::rig::{Rig, tone};
+use crate::{RingWriter, TrackId};
+use mynah_testkit::alloc::count;
+
+const SESSIONS: u32 = 50;
+
+/// 10,000 ticks of 5 ms with 50 sessions and a stream of orders. Every step runs under the guard,
+/// which aborts on the first malloc or free of the tick.
+#[test]
+fn ten_thousand_ticks_with_fifty_sessions_allocate_and_free_nothing() {
+    let mut rig = Rig::new(0);
+    let mut songs: Vec<(crate::SessionKey, RingWriter)> = (0..SESSIONS)
+        .map(|link| {
+            let session = rig.open();
+            rig.attach(session, link);
+            let writer = rig.play(session, TrackId(0), tone, 0);
+            (session, writer)
+        })
+        .collect();
+    let mut next_track = 1;
+    for round in 0..10_000u64 {
+        // Most of the songs are digital silence most of the time, or this would take minutes.
+        for (i, (_, writer)) in songs.iter_mut().enumerate() {
+            let loud = (round / 4 + i as u64).is_multiple_of(10);
+            while writer.put(|block| block.fill(if loud { 0.25 } else { 0.0 })) {}
+        }
+        let (session, _) = songs[(round % u64::from(SESSIONS)) as usize];
+        let track = TrackId(0);
+        match round % 11 {
+            0 => rig.handle.pause(session, track),
+            1 => rig.handle.resume(session, track),
+            2 => rig.handle.gain(session, track, (round % 3) as f32 * 0.5),
+            3 => rig
+                .handle
+                .set_bitrate(session, 64_000 + 1000 * (round % 7) as u32),
+            4 => drop(rig.play(session, TrackId(next_track), tone, 1)),
+            5 => rig.handle.stop(session, TrackId(next_track)),
+            6 => rig.handle.detach(session),
+            7 | 8 => rig.attach(session, (round % 50) as u32),
+            9 => {
+                rig.handle.close(session);
+                let fresh = rig.open();
+                rig.attach(fresh, 7);
+                let at = (round % u64::from(SESSIONS)) as usize;
+                songs[at] = (fresh, rig.play(fresh, TrackId(0), tone, 0));
+            }
+            _ => next_track += 1,
+        }
+        rig.run_ms(5);
+        rig.janitor.sweep();
+    }
+    let stats = rig.handle.stats();
+    assert_eq!(stats.wakes, 10_001);
+    assert!(stats.packets_sent > 20_000, "{}", stats.packets_sent);
+    assert!(rig.news.len() > 1000);
+    assert_eq!(
+        (stats.events_dropped, stats.orders_lost, stats.codec_errors),
+        (0, 0, 0)
+    );
+}
+
+/// The guard itself looks only at Rust's allocator; this counts, to be sure it looked at all.
+#[test]
+fn the_guard_sees_what_the_control_side_allocates() {
+    let mut rig = Rig::new(0);
+    let (session, made) = count(|| rig.open());
+    assert!(made.allocations >= 2, "the session and its order are boxes");
+    rig.run_ms(20);
+    rig.handle.close(session);
+    rig.run_ms(20);
+    let (swept, freed) = count(|| rig.janitor.sweep());
+    assert_eq!(swept, 3, "two orders and the session");
+    assert!(freed.frees >= 3);
+}
