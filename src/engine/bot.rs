@@ -1,0 +1,586 @@
+//! The handle: log in, join, play, leave, shut down.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use mynah_media::Info;
+use mynah_pulse::{MixConfig, Pulse, PulseConfig, PulseHandle, SessionKey, TrackOptions};
+use mynah_session::{gateway, voice as voice_machine};
+use mynah_wire::rng::Rng;
+use mynah_wire::{ApplicationId, ChannelId, GuildId, UserId};
+use rustls::ClientConfig;
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::cache::Cache;
+use crate::fetch::Fetcher;
+use crate::pool::Pool;
+use crate::rest::Rest;
+use crate::router::{self, Progress};
+use crate::shard::{IdentifyPermits, ShardHandle};
+use crate::tracks::{DecodeJob, Opened, Track, Tracks};
+use crate::voice::{self, VoiceCommand, VoiceSetup};
+use crate::{
+    Bitrate, BotConfig, Event, EventStream, File, PlayError, PlayOptions, PlayWhat, RestError,
+    StartError, TrackEvent, TrackId, VoiceError, clock, connect,
+};
+
+/// Events waiting for the host (architecture.md B6 row 1).
+const EVENTS: usize = 1024;
+/// READY must arrive in this time. Discord hands out one identify per five seconds, so a large bot
+/// needs longer: the time counts from the last progress.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(60);
+/// GUILD_CREATEs that do not arrive in this time are outages.
+const GUILDS_TIMEOUT: Duration = Duration::from_secs(10);
+/// Full channels and missing permissions get no answer at all (gateway.md section 9).
+const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
+/// Discord's own range for voice bitrates, and libopus' lower end.
+const BITRATES: std::ops::RangeInclusive<u32> = 8_000..=384_000;
+/// A voice channel's bitrate when the gateway did not say (rest.md section 9).
+const DEFAULT_BITRATE: u32 = 64_000;
+
+/// A running bot. Cheap to clone; every clone is the same bot.
+#[derive(Clone)]
+pub struct Bot {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    config: BotConfig,
+    pub(crate) user_id: UserId,
+    application_id: ApplicationId,
+    owner_id: Option<UserId>,
+    rest: Rest,
+    tls: Arc<ClientConfig>,
+    pub(crate) cache: Cache,
+    shards: tokio::sync::Mutex<Vec<ShardHandle>>,
+    shard_commands: Vec<mpsc::Sender<gateway::Command>>,
+    voice: Mutex<HashMap<GuildId, Voice>>,
+    pulse: Mutex<Option<Pulse>>,
+    mixes: PulseHandle,
+    pub(crate) tracks: Tracks,
+    pool: Pool,
+    fetcher: Fetcher,
+    pub(crate) events: mpsc::Sender<Event>,
+    rng: Mutex<Rng>,
+}
+
+#[derive(Clone)]
+struct Voice {
+    commands: mpsc::Sender<VoiceCommand>,
+    key: SessionKey,
+}
+
+#[derive(Deserialize)]
+struct GatewayBot {
+    url: String,
+    #[serde(default)]
+    shards: Option<u32>,
+    #[serde(default)]
+    session_start_limit: Option<StartLimit>,
+}
+
+#[derive(Deserialize)]
+struct StartLimit {
+    remaining: u32,
+    reset_after: u64,
+    max_concurrency: u32,
+}
+
+#[derive(Deserialize)]
+struct Me {
+    id: UserId,
+}
+
+#[derive(Deserialize)]
+struct Application {
+    id: ApplicationId,
+    #[serde(default)]
+    owner: Option<Me>,
+}
+
+impl Bot {
+    /// Logs in and waits until the gateway is ready and the guilds are known.
+    ///
+    /// # Errors
+    /// See [`StartError`]; [`StartError::is_credentials`] tells whether trying again is pointless.
+    pub async fn start(config: BotConfig) -> Result<(Self, EventStream), StartError> {
+        let tls = connect::tls(config.ca_pem.as_deref())?;
+        let rest = Rest::new(&config, &tls)?;
+        let gateway: GatewayBot = rest.read("/gateway/bot").await?;
+        let me: Me = rest.read("/users/@me").await?;
+        let application: Application = rest.read("/oauth2/applications/@me").await?;
+        let limit = gateway.session_start_limit.as_ref();
+        if let Some(limit) = limit.filter(|limit| limit.remaining == 0) {
+            let reset_after = Duration::from_millis(limit.reset_after);
+            return Err(StartError::NoIdentifiesLeft { reset_after });
+        }
+        let permits = Arc::new(IdentifyPermits::new(
+            limit.map_or(1, |limit| limit.max_concurrency),
+        ));
+        let count = config.shards.or(gateway.shards).unwrap_or(1).max(1);
+
+        std::fs::create_dir_all(&config.cache_dir).map_err(|source| StartError::Cache {
+            path: config.cache_dir.display().to_string(),
+            source,
+        })?;
+        let fetcher = Fetcher::new(
+            &tls,
+            config.cache_dir.clone(),
+            config.max_fetch_bytes,
+            config.fetch_origins.clone(),
+        )
+        .map_err(|error| StartError::Certificate(error.to_string()))?;
+        let threads = config.tick_threads.max(1);
+        let pulse = Pulse::start(PulseConfig {
+            threads,
+            fifo: config.fifo,
+        })
+        .map_err(StartError::Pulse)?;
+
+        let seed = config.seed.unwrap_or_else(clock::seed);
+        let mut rng = Rng::new(seed);
+        let (shard_events, from_shards) = mpsc::channel(EVENTS);
+        let shards: Vec<ShardHandle> = (0..count)
+            .map(|id| {
+                let config = gateway::Config {
+                    token: config.token.clone(),
+                    intents: config.intents,
+                    shard: (id, count),
+                    gateway_url: gateway.url.clone(),
+                    presence: config.presence.clone(),
+                    resume: None,
+                    seed: rng.next_u64(),
+                };
+                ShardHandle::start(config, tls.clone(), permits.clone(), shard_events.clone())
+            })
+            .collect();
+
+        let (events, stream) = mpsc::channel(EVENTS);
+        let mixes = pulse.handle();
+        let tick_events = mixes.events();
+        let inner = Arc::new(Inner {
+            config,
+            user_id: me.id,
+            application_id: application.id,
+            owner_id: application.owner.map(|owner| owner.id),
+            rest,
+            tls,
+            cache: Cache::default(),
+            shard_commands: shards.iter().map(ShardHandle::commands).collect(),
+            shards: tokio::sync::Mutex::new(shards),
+            voice: Mutex::default(),
+            pulse: Mutex::new(Some(pulse)),
+            mixes,
+            tracks: Tracks::default(),
+            pool: Pool::new(std::thread::available_parallelism().map_or(2, usize::from)),
+            fetcher,
+            events,
+            rng: Mutex::new(rng),
+        });
+        let (progress, login) = watch::channel(Progress::default());
+        tokio::spawn(router::route_gateway(inner.clone(), from_shards, progress));
+        if let Some(tick_events) = tick_events {
+            tokio::spawn(router::pump_tick(Arc::downgrade(&inner), tick_events));
+        }
+        let bot = Self { inner };
+        match bot.wait_for_login(login, count).await {
+            Ok(()) => Ok((bot, EventStream(stream))),
+            Err(error) => {
+                drop(stream);
+                bot.shutdown().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn wait_for_login(
+        &self,
+        mut login: watch::Receiver<Progress>,
+        shards: u32,
+    ) -> Result<(), StartError> {
+        loop {
+            let progress = login.borrow_and_update().clone();
+            if let Some(reason) = progress.stopped {
+                return Err(StartError::Gateway(reason));
+            }
+            let ready = progress.ready_shards >= shards;
+            if ready && progress.missing_guilds == 0 {
+                return Ok(());
+            }
+            let patience = if ready { GUILDS_TIMEOUT } else { LOGIN_TIMEOUT };
+            match tokio::time::timeout(patience, login.changed()).await {
+                Ok(Ok(())) => {}
+                Err(_) if ready => {
+                    tracing::warn!(
+                        missing = progress.missing_guilds,
+                        "some guilds are unavailable"
+                    );
+                    return Ok(());
+                }
+                Ok(Err(_)) | Err(_) => return Err(StartError::Timeout(patience)),
+            }
+        }
+    }
+
+    /// The bot's own user.
+    pub fn user_id(&self) -> UserId {
+        self.inner.user_id
+    }
+
+    /// The application, which commands belong to.
+    pub fn application_id(&self) -> ApplicationId {
+        self.inner.application_id
+    }
+
+    /// Who owns the application.
+    pub fn owner_id(&self) -> Option<UserId> {
+        self.inner.owner_id
+    }
+
+    /// One REST call, rate limits respected: `rest("POST", "/channels/1/messages", body, files)`.
+    ///
+    /// # Errors
+    /// See [`RestError`].
+    pub async fn rest(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+        files: Vec<File>,
+    ) -> Result<Value, RestError> {
+        self.inner.rest.call(method, path, body, files).await
+    }
+
+    /// Every guild the bot is in.
+    pub fn guilds(&self) -> Vec<GuildId> {
+        self.inner.cache.guilds()
+    }
+
+    /// Where a user is in voice.
+    pub fn voice_channel_of(&self, guild: GuildId, user: UserId) -> Option<ChannelId> {
+        self.inner.cache.voice_channel_of(guild, user)
+    }
+
+    /// Who is in a voice channel, the bot included.
+    pub fn users_in(&self, guild: GuildId, channel: ChannelId) -> Vec<UserId> {
+        self.inner.cache.users_in(guild, channel)
+    }
+
+    /// A channel's name.
+    pub fn channel_name(&self, guild: GuildId, channel: ChannelId) -> Option<String> {
+        self.inner
+            .cache
+            .channel(guild, channel)
+            .map(|channel| channel.name)
+    }
+
+    /// The voice channel the bot is in, as the gateway sees it.
+    pub fn connected_channel(&self, guild: GuildId) -> Option<ChannelId> {
+        self.inner.voice().get(&guild)?;
+        self.inner.cache.voice_channel_of(guild, self.inner.user_id)
+    }
+
+    /// Joins a voice channel, or moves there; done when sound can flow.
+    ///
+    /// # Errors
+    /// See [`VoiceError`].
+    pub async fn join(&self, guild: GuildId, channel: ChannelId) -> Result<(), VoiceError> {
+        if !self.inner.cache.has_guild(guild) {
+            return Err(VoiceError::UnknownGuild(guild));
+        }
+        let (done, joined) = oneshot::channel();
+        let command = VoiceCommand::Join {
+            channel_id: channel,
+            done,
+        };
+        let voice = self.inner.open_voice(guild, channel)?;
+        if voice.commands.send(command).await.is_err() {
+            return Err(VoiceError::Ended("the session had just ended".to_owned()));
+        }
+        match tokio::time::timeout(JOIN_TIMEOUT, joined).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(VoiceError::Ended("the session ended".to_owned())),
+            Err(_) => {
+                self.leave(guild).await;
+                Err(VoiceError::NoAnswer(channel))
+            }
+        }
+    }
+
+    /// Leaves voice in a guild: five silence frames, then gone. Nothing happens when not in voice.
+    pub async fn leave(&self, guild: GuildId) {
+        let Some(voice) = self.inner.voice().get(&guild).cloned() else {
+            return;
+        };
+        let (done, left) = oneshot::channel();
+        if voice
+            .commands
+            .send(VoiceCommand::Leave { done })
+            .await
+            .is_ok()
+        {
+            let _ = tokio::time::timeout(Duration::from_secs(5), left).await;
+        }
+    }
+
+    /// Plays something into a guild's voice session, beside whatever plays there already. Returns
+    /// when the file is open and the first blocks are decoded and handed to the tick.
+    ///
+    /// # Errors
+    /// See [`PlayError`].
+    pub async fn play(
+        &self,
+        guild: GuildId,
+        what: PlayWhat,
+        options: PlayOptions,
+    ) -> Result<TrackId, PlayError> {
+        let opened = self.open(what, options.start).await?;
+        // Asked after opening: a download may have taken a while.
+        let voice = self.inner.voice().get(&guild).cloned();
+        let key = voice.ok_or(VoiceError::NotConnected(guild))?.key;
+        let id = self.inner.tracks.name();
+        self.inner
+            .tracks
+            .insert(id, Track::new(guild, key, &opened));
+        let with = TrackOptions {
+            gain: options.gain,
+            paused: options.paused,
+        };
+        self.inner
+            .mixes
+            .play(key, mynah_pulse::TrackId(id.0), opened.reader, with);
+        Ok(id)
+    }
+
+    /// What a file says about itself, without playing it.
+    ///
+    /// # Errors
+    /// See [`PlayError`].
+    pub async fn probe(&self, what: PlayWhat) -> Result<Info, PlayError> {
+        let path = self.path_of(what).await?;
+        let probed = tokio::task::spawn_blocking(move || mynah_media::probe(&path)).await;
+        Ok(probed.map_err(|_| PlayError::DecoderGone)??)
+    }
+
+    async fn open(&self, what: PlayWhat, start: Duration) -> Result<Opened, PlayError> {
+        let path = self.path_of(what).await?;
+        let (job, opened) = DecodeJob::new(path, start);
+        self.inner.pool.submit(Box::new(job));
+        Ok(opened.await.map_err(|_| PlayError::DecoderGone)??)
+    }
+
+    async fn path_of(&self, what: PlayWhat) -> Result<PathBuf, PlayError> {
+        match what {
+            PlayWhat::Path(path) => Ok(path),
+            PlayWhat::Url(url) => Ok(self.inner.fetcher.fetch(&url).await?),
+        }
+    }
+
+    /// Holds a track; it continues exactly where it stopped.
+    ///
+    /// # Errors
+    /// The track is not playing any more.
+    pub fn pause(&self, track: TrackId) -> Result<(), PlayError> {
+        self.with_session(track, |mixes, key, id| mixes.pause(key, id))
+    }
+
+    /// Continues a paused track.
+    ///
+    /// # Errors
+    /// The track is not playing any more.
+    pub fn resume(&self, track: TrackId) -> Result<(), PlayError> {
+        self.with_session(track, |mixes, key, id| mixes.resume(key, id))
+    }
+
+    /// Ends a track.
+    ///
+    /// # Errors
+    /// The track is not playing any more.
+    pub fn stop(&self, track: TrackId) -> Result<(), PlayError> {
+        self.with_session(track, |mixes, key, id| mixes.stop(key, id))
+    }
+
+    /// Changes a track's gain (linear, 0 to 4) within 5 ms and without a click.
+    ///
+    /// # Errors
+    /// The track is not playing any more.
+    pub fn set_gain(&self, track: TrackId, gain: f32) -> Result<(), PlayError> {
+        self.with_session(track, |mixes, key, id| {
+            mixes.gain(key, id, gain.clamp(0.0, 4.0))
+        })
+    }
+
+    /// Position in the file.
+    pub fn position(&self, track: TrackId) -> Option<Duration> {
+        self.inner.tracks.with(track, Track::position)
+    }
+
+    fn with_session(
+        &self,
+        track: TrackId,
+        act: impl FnOnce(&PulseHandle, SessionKey, mynah_pulse::TrackId),
+    ) -> Result<(), PlayError> {
+        let session = self.inner.tracks.with(track, |track| track.session);
+        let key = session.ok_or(PlayError::UnknownTrack(track.0))?;
+        act(&self.inner.mixes, key, mynah_pulse::TrackId(track.0));
+        Ok(())
+    }
+
+    /// Counters of the tick threads.
+    pub fn tick_stats(&self) -> crate::TickStats {
+        self.inner.mixes.stats()
+    }
+
+    /// Leaves every voice channel, closes the gateway with 1000, stops the tick threads.
+    pub async fn shutdown(&self) {
+        let guilds: Vec<GuildId> = self.inner.voice().keys().copied().collect();
+        futures_util::future::join_all(guilds.into_iter().map(|guild| self.leave(guild))).await;
+        let mut shards = std::mem::take(&mut *self.inner.shards.lock().await);
+        futures_util::future::join_all(shards.iter_mut().map(ShardHandle::stop)).await;
+        let pulse = self
+            .inner
+            .pulse
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(pulse) = pulse {
+            let _ = tokio::task::spawn_blocking(move || pulse.stop()).await;
+        }
+    }
+}
+
+impl Inner {
+    fn voice(&self) -> MutexGuard<'_, HashMap<GuildId, Voice>> {
+        self.voice.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next_seed(&self) -> u64 {
+        self.rng
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .next_u64()
+    }
+
+    fn bitrate(&self, guild: GuildId, channel: ChannelId) -> u32 {
+        let wanted = match self.config.bitrate {
+            Bitrate::Fixed(bits) => bits,
+            Bitrate::Auto => self
+                .cache
+                .channel(guild, channel)
+                .and_then(|channel| channel.bitrate)
+                .unwrap_or(DEFAULT_BITRATE),
+        };
+        wanted.clamp(*BITRATES.start(), *BITRATES.end())
+    }
+
+    /// After CHANNEL_UPDATE: the encoder follows the channel (gateway.md section 9).
+    pub(crate) fn refresh_bitrates(&self) {
+        let sessions: Vec<_> = self
+            .voice()
+            .iter()
+            .map(|(guild, voice)| (*guild, voice.key))
+            .collect();
+        for (guild, key) in sessions {
+            if let Some(channel) = self.cache.voice_channel_of(guild, self.user_id) {
+                self.mixes.set_bitrate(key, self.bitrate(guild, channel));
+            }
+        }
+    }
+
+    pub(crate) async fn to_voice(&self, guild: GuildId, command: VoiceCommand) {
+        let commands = self.voice().get(&guild).map(|voice| voice.commands.clone());
+        if let Some(commands) = commands {
+            let _ = commands.send(command).await;
+        }
+    }
+
+    fn shard_of(&self, guild: GuildId) -> u64 {
+        (guild.get() >> 22) % self.shard_commands.len().max(1) as u64
+    }
+
+    /// A shard has a new session: its guilds' voice connections must be made anew.
+    pub(crate) async fn rejoin_voice(&self, shard_id: u32) {
+        let guilds: Vec<GuildId> = self.voice().keys().copied().collect();
+        for guild in guilds {
+            if self.shard_of(guild) == u64::from(shard_id) {
+                self.to_voice(guild, VoiceCommand::Rejoin).await;
+            }
+        }
+    }
+
+    fn open_voice(
+        self: &Arc<Self>,
+        guild: GuildId,
+        channel: ChannelId,
+    ) -> Result<Voice, VoiceError> {
+        let mut sessions = self.voice();
+        if let Some(voice) = sessions
+            .get(&guild)
+            .filter(|voice| !voice.commands.is_closed())
+        {
+            return Ok(voice.clone());
+        }
+        let main = self
+            .shard_commands
+            .get(self.shard_of(guild) as usize)
+            .cloned()
+            .ok_or(VoiceError::Closing)?;
+        let mix = MixConfig {
+            bitrate_bps: self.bitrate(guild, channel),
+            complexity: self.config.complexity,
+        };
+        let key = self
+            .mixes
+            .open(mix)
+            .map_err(|_| VoiceError::Ended("too many voice sessions on this machine".to_owned()))?;
+        let weak = Arc::downgrade(self);
+        let commands = voice::start(VoiceSetup {
+            guild_id: guild,
+            config: voice_machine::Config {
+                guild_id: guild,
+                user_id: self.user_id,
+                channel_id: channel,
+                allow_legacy_modes: self.config.allow_legacy_modes,
+                max_dave_version: 0,
+                give_up_after: self.config.reconnect_give_up,
+                seed: self.next_seed(),
+            },
+            tls: self.tls.clone(),
+            main,
+            pulse: self.mixes.clone(),
+            key,
+            events: self.events.clone(),
+            seed: self.next_seed(),
+            on_end: Box::new(move || {
+                if let Some(inner) = weak.upgrade() {
+                    inner.forget_voice(guild, key);
+                }
+            }),
+        });
+        let voice = Voice { commands, key };
+        sessions.insert(guild, voice.clone());
+        Ok(voice)
+    }
+
+    /// The session is over: so are its tracks.
+    fn forget_voice(&self, guild: GuildId, key: SessionKey) {
+        {
+            let mut sessions = self.voice();
+            if sessions.get(&guild).is_some_and(|voice| voice.key == key) {
+                sessions.remove(&guild);
+            }
+        }
+        for (track, _) in self.tracks.remove_session(key) {
+            let stopped = Event::Track {
+                guild_id: guild,
+                track,
+                kind: TrackEvent::Stopped,
+            };
+            let _ = self.events.try_send(stopped);
+        }
+    }
+}

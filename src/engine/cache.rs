@@ -1,0 +1,268 @@
+//! What the gateway told us about guilds, channels and who is in voice.
+//!
+//! Seeded by GUILD_CREATE, kept by CHANNEL_* and VOICE_STATE_UPDATE (gateway.md section 9). Only what
+//! voice needs is kept: names, kinds, bitrates, and user to channel.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use mynah_wire::{ChannelId, GuildId, UserId};
+use serde::Deserialize;
+
+/// A channel as far as voice cares.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Channel {
+    /// Its id.
+    pub id: ChannelId,
+    /// 0 text, 2 voice, 13 stage …
+    #[serde(rename = "type")]
+    pub kind: u8,
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+    /// Voice bitrate in bits per second; absent for text channels.
+    #[serde(default)]
+    pub bitrate: Option<u32>,
+    /// Set in CHANNEL_* events, absent inside GUILD_CREATE.
+    #[serde(default)]
+    pub guild_id: Option<GuildId>,
+}
+
+#[derive(Debug, Deserialize)]
+struct VoiceState {
+    #[serde(default)]
+    guild_id: Option<GuildId>,
+    channel_id: Option<ChannelId>,
+    user_id: UserId,
+}
+
+#[derive(Debug, Deserialize)]
+struct GuildCreate {
+    id: GuildId,
+    #[serde(default)]
+    channels: Vec<Channel>,
+    #[serde(default)]
+    voice_states: Vec<VoiceState>,
+}
+
+#[derive(Debug, Deserialize)]
+struct IdOnly {
+    id: GuildId,
+    #[serde(default)]
+    guild_id: Option<GuildId>,
+    #[serde(default)]
+    unavailable: bool,
+}
+
+#[derive(Debug, Default)]
+struct Guild {
+    channels: HashMap<ChannelId, Channel>,
+    voice: HashMap<UserId, ChannelId>,
+}
+
+/// The cache; locks are short and never held across an await.
+#[derive(Debug, Default)]
+pub struct Cache {
+    guilds: Mutex<HashMap<GuildId, Guild>>,
+}
+
+impl Cache {
+    fn lock(&self) -> MutexGuard<'_, HashMap<GuildId, Guild>> {
+        // A poisoned cache is still a cache: every entry is replaced as a whole.
+        self.guilds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Learns from one dispatch. Bodies that do not parse are ignored: events may be of any age.
+    pub fn learn(&self, name: &str, data: &str) {
+        match name {
+            "GUILD_CREATE" => {
+                if let Ok(guild) = serde_json::from_str::<GuildCreate>(data) {
+                    self.learn_guild(guild);
+                }
+            }
+            "GUILD_DELETE" => {
+                // `unavailable` is an outage: keep what we know (gateway.md section 9).
+                if let Ok(IdOnly {
+                    id,
+                    unavailable: false,
+                    ..
+                }) = serde_json::from_str(data)
+                {
+                    self.lock().remove(&id);
+                }
+            }
+            "CHANNEL_CREATE" | "CHANNEL_UPDATE" => {
+                if let Ok(channel) = serde_json::from_str::<Channel>(data)
+                    && let Some(guild_id) = channel.guild_id
+                    && let Some(guild) = self.lock().get_mut(&guild_id)
+                {
+                    guild.channels.insert(channel.id, channel);
+                }
+            }
+            "CHANNEL_DELETE" => {
+                if let Ok(IdOnly {
+                    id,
+                    guild_id: Some(guild_id),
+                    ..
+                }) = serde_json::from_str(data)
+                    && let Some(guild) = self.lock().get_mut(&guild_id)
+                {
+                    guild.channels.remove(&ChannelId::new(id.get()));
+                }
+            }
+            "VOICE_STATE_UPDATE" => {
+                if let Ok(state) = serde_json::from_str::<VoiceState>(data)
+                    && let Some(guild_id) = state.guild_id
+                    && let Some(guild) = self.lock().get_mut(&guild_id)
+                {
+                    match state.channel_id {
+                        Some(channel) => guild.voice.insert(state.user_id, channel),
+                        None => guild.voice.remove(&state.user_id),
+                    };
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn learn_guild(&self, guild: GuildCreate) {
+        let channels = guild
+            .channels
+            .into_iter()
+            .map(|channel| (channel.id, channel))
+            .collect();
+        let voice = guild
+            .voice_states
+            .into_iter()
+            .filter_map(|state| Some((state.user_id, state.channel_id?)))
+            .collect();
+        self.lock().insert(guild.id, Guild { channels, voice });
+    }
+
+    /// Every guild known.
+    pub fn guilds(&self) -> Vec<GuildId> {
+        let mut guilds: Vec<_> = self.lock().keys().copied().collect();
+        guilds.sort_unstable();
+        guilds
+    }
+
+    /// Whether the guild is known.
+    pub fn has_guild(&self, guild: GuildId) -> bool {
+        self.lock().contains_key(&guild)
+    }
+
+    /// Where a user is in voice.
+    pub fn voice_channel_of(&self, guild: GuildId, user: UserId) -> Option<ChannelId> {
+        self.lock().get(&guild)?.voice.get(&user).copied()
+    }
+
+    /// Who is in a voice channel.
+    pub fn users_in(&self, guild: GuildId, channel: ChannelId) -> Vec<UserId> {
+        let guilds = self.lock();
+        let Some(guild) = guilds.get(&guild) else {
+            return Vec::new();
+        };
+        let mut users: Vec<_> = guild
+            .voice
+            .iter()
+            .filter_map(|(user, at)| (*at == channel).then_some(*user))
+            .collect();
+        users.sort_unstable();
+        users
+    }
+
+    /// A channel.
+    pub fn channel(&self, guild: GuildId, channel: ChannelId) -> Option<Channel> {
+        self.lock().get(&guild)?.channels.get(&channel).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GUILD: GuildId = GuildId::new(8);
+
+    fn seeded() -> Cache {
+        let cache = Cache::default();
+        cache.learn(
+            "GUILD_CREATE",
+            r#"{"id":"8","channels":[{"id":"70","type":2,"name":"Voice","bitrate":96000}],
+                "voice_states":[{"user_id":"5","channel_id":"70"}]}"#,
+        );
+        cache
+    }
+
+    #[test]
+    fn guild_create_seeds_channels_and_voice_states() {
+        let cache = seeded();
+        assert_eq!(cache.guilds(), [GUILD]);
+        assert_eq!(
+            cache.voice_channel_of(GUILD, UserId::new(5)),
+            Some(ChannelId::new(70))
+        );
+        assert_eq!(
+            cache.channel(GUILD, ChannelId::new(70)).unwrap().bitrate,
+            Some(96_000)
+        );
+        assert_eq!(cache.users_in(GUILD, ChannelId::new(70)), [UserId::new(5)]);
+    }
+
+    #[test]
+    fn voice_state_updates_move_and_remove_users() {
+        let cache = seeded();
+        cache.learn(
+            "VOICE_STATE_UPDATE",
+            r#"{"guild_id":"8","user_id":"5","channel_id":"71"}"#,
+        );
+        assert_eq!(
+            cache.voice_channel_of(GUILD, UserId::new(5)),
+            Some(ChannelId::new(71))
+        );
+        cache.learn(
+            "VOICE_STATE_UPDATE",
+            r#"{"guild_id":"8","user_id":"5","channel_id":null}"#,
+        );
+        assert_eq!(cache.voice_channel_of(GUILD, UserId::new(5)), None);
+    }
+
+    #[test]
+    fn an_outage_keeps_the_guild_and_a_removal_forgets_it() {
+        let cache = seeded();
+        cache.learn("GUILD_DELETE", r#"{"id":"8","unavailable":true}"#);
+        assert!(cache.has_guild(GUILD));
+        cache.learn("GUILD_DELETE", r#"{"id":"8"}"#);
+        assert!(!cache.has_guild(GUILD));
+    }
+
+    #[test]
+    fn channel_events_change_bitrate_and_existence() {
+        let cache = seeded();
+        cache.learn(
+            "CHANNEL_UPDATE",
+            r#"{"id":"70","guild_id":"8","type":2,"name":"Voice","bitrate":64000}"#,
+        );
+        assert_eq!(
+            cache.channel(GUILD, ChannelId::new(70)).unwrap().bitrate,
+            Some(64_000)
+        );
+        cache.learn("CHANNEL_DELETE", r#"{"id":"70","guild_id":"8","type":2}"#);
+        assert_eq!(cache.channel(GUILD, ChannelId::new(70)), None);
+    }
+
+    #[test]
+    fn nonsense_is_ignored() {
+        let cache = seeded();
+        for name in [
+            "GUILD_CREATE",
+            "CHANNEL_UPDATE",
+            "VOICE_STATE_UPDATE",
+            "GUILD_DELETE",
+            "X",
+        ] {
+            cache.learn(name, "[]");
+            cache.learn(name, "{");
+        }
+        assert_eq!(cache.guilds(), [GUILD]);
+    }
+}

@@ -1,0 +1,99 @@
+//! What the engine tells whoever runs it.
+
+use std::sync::Arc;
+
+use mynah_session::gateway::StopReason;
+use mynah_wire::{ChannelId, GuildId};
+use tokio::sync::mpsc;
+
+use crate::TrackId;
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A gateway dispatch, with Discord's own JSON untouched.
+    Dispatch {
+        /// Event name, such as `INTERACTION_CREATE`.
+        name: String,
+        /// The guild it belongs to, when its body says so.
+        guild_id: Option<GuildId>,
+        /// The body (`d`).
+        data: Arc<str>,
+    },
+    /// A track changed.
+    Track {
+        /// Where it plays.
+        guild_id: GuildId,
+        /// Which track.
+        track: TrackId,
+        /// What happened.
+        kind: TrackEvent,
+    },
+    /// A voice session changed.
+    Voice {
+        /// In which guild.
+        guild_id: GuildId,
+        /// What happened.
+        kind: VoiceEvent,
+    },
+    /// The gateway connection ended for good.
+    Stopped(StopReason),
+}
+
+/// What happened to a track.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TrackEvent {
+    /// Its first frame was prepared for sending.
+    Started,
+    /// It played to its end.
+    Ended,
+    /// It was stopped, or its session went away.
+    Stopped,
+    /// It cannot go on; the text says why.
+    Failed(String),
+    /// Its source gives nothing for 100 ms; silence meanwhile.
+    Stalled,
+    /// Its source came back.
+    Recovered,
+}
+
+/// What happened to a voice session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VoiceEvent {
+    /// Joined; sound flows.
+    Connected {
+        /// The channel.
+        channel_id: ChannelId,
+    },
+    /// Moved by a moderator or by us.
+    Moved {
+        /// The new channel.
+        channel_id: ChannelId,
+    },
+    /// The connection broke and is being mended.
+    Lost {
+        /// What broke.
+        reason: String,
+    },
+    /// The connection is back without a rejoin.
+    Resumed,
+    /// Over: left, kicked, channel deleted, or given up.
+    Ended {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The receiving end of a bot's events; bounded at 1,024 (architecture.md B6 row 1).
+#[derive(Debug)]
+pub struct EventStream(pub(crate) mpsc::Receiver<Event>);
+
+impl EventStream {
+    /// The next event; `None` once the bot has shut down.
+    pub async fn next(&mut self) -> Option<Event> {
+        self.0.recv().await
+    }
+}

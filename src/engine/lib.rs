@@ -1,0 +1,41 @@
+//! The bot without plugins: everything that needs tokio.
+//!
+//! This room keeps the gateway shard, the voice sessions and REST going by driving the sans-IO
+//! machines of `mynah-session`, decodes music on media threads ahead of time, and hands sound to the
+//! tick threads of `mynah-pulse`. It knows no plugin: it offers one handle, [`Bot`], and one stream
+//! of [`Event`]s. `mynah-host` turns those into the plugin interface.
+//!
+//! Threads (architecture.md B5): tokio workers run the shells in [`shard`] and [`voice`]; `media-k`
+//! threads run [`pool`]; nothing here ever runs on a tick thread.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)
+)]
+
+mod bot;
+mod cache;
+mod clock;
+mod config;
+mod connect;
+mod error;
+mod event;
+mod fetch;
+mod pool;
+mod rest;
+mod router;
+mod shard;
+mod tracks;
+mod voice;
+mod ws;
+
+pub use bot::Bot;
+pub use config::{Bitrate, BotConfig};
+pub use connect::tls as tls_config;
+pub use error::{FetchError, PlayError, RestError, StartError, VoiceError};
+pub use event::{Event, EventStream, TrackEvent, VoiceEvent};
+pub use mynah_media::Info;
+pub use mynah_pulse::Stats as TickStats;
+pub use mynah_session::gateway::StopReason;
+pub use rest::File;
+pub use tracks::{PlayOptions, PlayWhat, TrackId};
