@@ -1,0 +1,183 @@
+/* mynah_plugin.h: the frozen plugin table of Mynah, version 1.
+ *
+ * A plugin exports one data symbol, `mynah_entry_v1__<crate>` (for a C plugin: <crate> is the file
+ * name without "lib" and ".so"), of type mynah_entry. Nothing else crosses the line.
+ *
+ * Thread tags   [load]    any thread, one at a time
+ *               [control] the plugin's own control thread: serial, never re-entered
+ *               [audio]   the plugin's audio threads: serial per source or sink
+ *               [any]     any thread, never blocks
+ * Memory        Slices are borrowed for the call. What one side allocated, that side frees.
+ * Growth        Every struct starts with `size`; new fields come at the end; read a field only if
+ *               `size` covers it. A changed meaning is a new extension id.
+ * Unwinding     Nothing may unwind across any of these functions.
+ * Text          UTF-8. The control plane is JSON.
+ *
+ * The Rust twin is src/abi.rs; sizes and offsets are pinned in abi.golden.
+ */
+#ifndef MYNAH_PLUGIN_H
+#define MYNAH_PLUGIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MYNAH_MAGIC 0x31504242u            /* "BBP1" */
+#define MYNAH_MAJOR 1
+#define MYNAH_MINOR 0
+#define MYNAH_FRAMES 960u                  /* 20 ms at 48 kHz */
+#define MYNAH_UNWINDS 1u                   /* entry.flags: a panic inside is caught inside. C: set it. */
+
+typedef struct { const char    *ptr; size_t len; } mynah_str;    /* no NUL needed */
+typedef struct { const uint8_t *ptr; size_t len; } mynah_bytes;
+
+typedef int32_t mynah_status;              /* 0 ok; above 0: call-specific; below 0: */
+enum {
+  MYNAH_OK            =  0,
+  MYNAH_E_DENIED      = -1,                /* not granted by the operator */
+  MYNAH_E_BUSY        = -2,                /* too much at once */
+  MYNAH_E_INVALID     = -3,                /* the arguments make no sense */
+  MYNAH_E_CLOSED      = -4,                /* gone, or stopping */
+  MYNAH_E_PANIC       = -5,                /* the callee panicked; its instance is dead */
+  MYNAH_E_UNSUPPORTED = -6,                /* not known or not offered here */
+  MYNAH_E_FAILED      = -7                 /* tried, did not work */
+};
+
+/* How a callee returns something of variable size: it calls this with parts, in order. */
+typedef void (*mynah_put)(void *sink, mynah_bytes part);
+
+typedef struct mynah_need {
+  mynah_str cap;                           /* "voice.speak", "fs.read:media", ... */
+  mynah_str why;                           /* in words, for the operator */
+  uint32_t required;
+} mynah_need;
+
+typedef struct mynah_desc {                /* static, read-only */
+  uint32_t size;
+  mynah_str id, name, version, about;      /* id: kebab-case, equals [plugins.<id>] */
+  uint64_t intents;                        /* gateway intents; the bot asks for the union */
+  const mynah_str  *events; uint32_t n_events;   /* gateway event names it wants */
+  const mynah_need *needs;  uint32_t n_needs;    /* capabilities */
+  mynah_str config_schema;                 /* JSON Schema text, may be empty */
+} mynah_desc;
+
+enum { MYNAH_LOG_ERROR = 1, MYNAH_LOG_WARN, MYNAH_LOG_INFO, MYNAH_LOG_DEBUG, MYNAH_LOG_TRACE };
+
+typedef struct mynah_host mynah_host;
+struct mynah_host {                        /* outlives the instance; no function is NULL */
+  uint32_t size; uint16_t major, minor;
+  void *self;
+  void        (*log)(const mynah_host *, uint32_t level, mynah_str target, mynah_str text); /* [any] */
+  void        (*wake)(const mynah_host *, uint64_t task);           /* [any] -> run(task) on [control] */
+  uint64_t    (*now_us)(const mynah_host *);                        /* [any] virtual in tests */
+  const void *(*extension)(const mynah_host *, mynah_str id);       /* [control] NULL: unknown or not granted */
+};
+
+enum { MYNAH_EVENT_DISCORD = 0,            /* a gateway dispatch, Discord's own JSON */
+       MYNAH_EVENT_MYNAH   = 1 };          /* "mynah.track", "mynah.voice", "mynah.lost" */
+
+typedef struct mynah_event {
+  uint32_t size, kind;
+  mynah_str name;
+  mynah_bytes json;
+  uint64_t session;                        /* guild, or 0 */
+  uint64_t at_us;
+} mynah_event;
+
+enum { MYNAH_WHY_SHUTDOWN = 0, MYNAH_WHY_RELOAD = 1, MYNAH_WHY_DISABLED = 2 };
+
+typedef struct mynah_instance {            /* owned by the plugin; every function [control] */
+  uint32_t size;
+  void *self;
+  mynah_status (*start)(void *self, mynah_bytes config, mynah_bytes saved, mynah_put err, void *err_sink);
+  void         (*event)(void *self, const mynah_event *);
+  void         (*run)(void *self, uint64_t task);          /* poll one woken task */
+  void         (*done)(void *self, uint64_t op, mynah_status, mynah_bytes body); /* <0: {"message": ...} */
+  mynah_status (*save)(void *self, mynah_put out, void *sink);
+  void         (*stop)(void *self, uint32_t why);          /* last chance; then no [audio] calls */
+  void         (*destroy)(void *self);                     /* very last call */
+  const void  *(*extension)(void *self, mynah_str id);
+} mynah_instance;
+
+typedef struct mynah_entry {               /* the one exported symbol */
+  uint32_t magic; uint16_t major, minor; uint32_t size, flags;
+  mynah_str sdk;                           /* sdk + compiler, for bug reports, never compared */
+  const mynah_desc *desc;
+  mynah_status    (*check)(mynah_bytes config, mynah_put diag, void *sink); /* [load] pure; a JSON array of
+                                              {"pointer","message","suggestion"}; MYNAH_E_INVALID if not empty */
+  mynah_instance *(*create)(const mynah_host *);                            /* [control] may only log */
+} mynah_entry;
+
+/* ---- extension "mynah.ops/1" (host): every async request is one of these ---------------------- */
+typedef struct mynah_ops {
+  uint32_t size;
+  uint64_t (*submit)(const mynah_host *, mynah_str kind, mynah_bytes args); /* [control] 0: too many under way */
+  void     (*cancel)(const mynah_host *, uint64_t op);                      /* [control] no done() afterwards */
+} mynah_ops;
+
+/* ---- extension "mynah.commands/1" (host): slash commands; NULL unless "commands" is granted ---- */
+typedef struct mynah_commands {
+  uint32_t size;
+  mynah_status (*set)(const mynah_host *, mynah_bytes json, mynah_put err, void *err_sink); /* [control] replaces all */
+} mynah_commands;
+
+/* ---- extension "mynah.life/1" (host): event, run and done have no result to report a panic with - */
+typedef struct mynah_life {
+  uint32_t size;
+  void (*failed)(const mynah_host *, mynah_str why);       /* [control] dead: destroy me, start another */
+} mynah_life;
+
+/* ---- extension "mynah.image/1" (host): an address to compare, never to read --------------------- */
+
+/* ---- extension "mynah.audio/1" ------------------------------------------------------------------ */
+enum { MYNAH_STEREO_INTERLEAVED = 0, MYNAH_STEREO_PLANAR = 1, MYNAH_OPUS = 2 };
+enum { MYNAH_SILENT = 1, MYNAH_GAP = 2, MYNAH_LAST = 4 };
+
+typedef struct mynah_block {               /* memory belongs to the host's ring: fill it in place */
+  uint32_t size, layout;
+  float   *pcm;                            /* 1920 f32, nominal +-1.0, 64-byte aligned */
+  uint8_t *opus; uint32_t opus_cap, opus_len;
+  uint64_t frame;                          /* stream position, in 1/48000 s */
+  uint32_t flags;
+} mynah_block;
+
+typedef struct mynah_source {              /* plugin -> host, pull */
+  uint32_t size; void *self;
+  mynah_status (*pull)(void *self, mynah_block *);         /* [audio] >0 more, 0 end, <0 error */
+  mynah_status (*seek)(void *self, uint64_t frame);        /* [audio] */
+  void         (*close)(void *self);                       /* [audio] last call */
+} mynah_source;
+
+typedef struct mynah_voice {
+  uint64_t user; uint32_t ssrc, flags;
+  const float *pcm; mynah_bytes opus; uint32_t rtp_time;
+} mynah_voice;
+
+typedef struct mynah_tick {
+  uint32_t size, n; uint64_t session, tick;
+  const mynah_voice *voices; uint32_t lost_before;
+} mynah_tick;
+
+typedef struct mynah_sink {                /* host -> plugin */
+  uint32_t size; void *self;
+  void (*voice)(void *self, const mynah_tick *);           /* [audio] */
+  void (*close)(void *self);                               /* [audio] last call */
+} mynah_sink;
+
+typedef struct mynah_audio {               /* host side */
+  uint32_t size;
+  uint64_t     (*play)(const mynah_host *, uint64_t session, const mynah_source *, mynah_bytes options); /* [control] -> track */
+  uint64_t     (*listen)(const mynah_host *, uint64_t session, const mynah_sink *, mynah_bytes options); /* [control] */
+  mynah_status (*close)(const mynah_host *, uint64_t id);                                                /* [control] */
+  /* push style, one producer thread per feed, [any]: */
+  mynah_status (*acquire)(const mynah_host *, uint64_t feed, mynah_block *);
+  mynah_status (*commit)(const mynah_host *, uint64_t feed, const mynah_block *);
+} mynah_audio;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

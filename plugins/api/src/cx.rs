@@ -1,0 +1,105 @@
+//! What a plugin holds while one of its methods runs.
+
+use crate::{
+    Commands, Error, Files, GuildId, Host, Plugin, Result, Source, Track, Voice, abi,
+    exec::Executor,
+};
+
+/// The way out of a plugin's method: host, async work, commands.
+pub struct Cx<'a, P: Plugin> {
+    pub(crate) exec: &'a mut Executor<P>,
+    pub(crate) host: &'a Host,
+}
+
+impl<P: Plugin> Cx<'_, P> {
+    /// The host, cloneable into async work.
+    #[must_use]
+    pub fn host(&self) -> Host {
+        self.host.clone()
+    }
+
+    /// Voice: join, play, tracks.
+    #[must_use]
+    pub fn voice(&self) -> Voice {
+        self.host.voice()
+    }
+
+    /// Files in granted folders.
+    #[must_use]
+    pub fn files(&self) -> Files {
+        self.host.files()
+    }
+
+    /// Does `work` beside everything else; `then` brings its result home to `&mut P`. Neither runs
+    /// after the plugin stopped.
+    pub fn spawn<T: 'static>(
+        &mut self,
+        work: impl Future<Output = T> + Send + 'static,
+        then: impl FnOnce(&mut P, &mut Cx<'_, P>, T) + Send + 'static,
+    ) {
+        self.exec.spawn(self.host, work, then);
+    }
+
+    /// Does `work` whose result nobody needs; a failure is logged as `what`.
+    pub fn detach<T: 'static>(
+        &mut self,
+        what: &'static str,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) {
+        self.spawn(work, move |_, cx, result| {
+            if let Err(error) = result {
+                error.log(cx, what);
+            }
+        });
+    }
+
+    /// Replaces the plugin's slash commands. The bot registers the union of all plugins' once they
+    /// have started, and again when one changes its list.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] names every rule of Discord that is broken; [`Error::Denied`] without the
+    /// capability `commands`.
+    pub fn set_commands(&mut self, commands: &Commands) -> Result<()> {
+        let wrong = commands.check();
+        if !wrong.is_empty() {
+            return Err(Error::Invalid(wrong.join("; ")));
+        }
+        self.host
+            .set_commands(commands.to_json().to_string().as_bytes())
+    }
+
+    /// Plays sound the plugin makes itself. Needs `voice.speak`.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] when the host does not offer `mynah.audio/1` (none does yet: play a
+    /// file or an address through [`Cx::voice`] meanwhile), [`Error::Failed`] when it refused.
+    pub fn play_source(&mut self, guild: GuildId, source: impl Source) -> Result<Track> {
+        crate::audio::play(self.host, guild, source)
+    }
+
+    /// The bot's clock in microseconds; virtual in tests.
+    #[must_use]
+    pub fn now_us(&self) -> u64 {
+        self.host.now_us()
+    }
+
+    /// Tells the operator about something that went wrong.
+    pub fn error(&self, text: &str) {
+        self.host.log(abi::LOG_ERROR, text);
+    }
+
+    /// Tells the operator about something odd.
+    pub fn warn(&self, text: &str) {
+        self.host.log(abi::LOG_WARN, text);
+    }
+
+    /// Tells the operator about something normal.
+    pub fn info(&self, text: &str) {
+        self.host.log(abi::LOG_INFO, text);
+    }
+
+    /// Tells whoever looks for a fault.
+    pub fn debug(&self, text: &str) {
+        self.host.log(abi::LOG_DEBUG, text);
+    }
+}

@@ -1,0 +1,235 @@
+//! Voice and files: typed ops.
+
+use crate::{Call, ChannelId, GuildId, Host, Track, UserId};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Voice ops; needs `voice.speak` (or, to join without playing, `voice.listen`).
+#[derive(Clone, Debug)]
+pub struct Voice {
+    host: Host,
+}
+
+/// What to play: a description, so that no sample crosses the plugin line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Playable {
+    /// A file; needs `fs.read:DIR` for a folder above it.
+    Path(String),
+    /// An address; needs `net.http:HOST`.
+    Url(String),
+}
+
+impl Playable {
+    fn put(self, mut args: Value) -> Value {
+        let (key, what) = match self {
+            Self::Path(path) => ("path", path),
+            Self::Url(url) => ("url", url),
+        };
+        if let Some(args) = args.as_object_mut() {
+            args.insert(key.into(), what.into());
+        }
+        args
+    }
+}
+
+/// How to play it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PlayOptions {
+    /// 1.0 leaves the sound as it is.
+    pub gain: f32,
+    /// Where to begin.
+    pub start: Duration,
+    /// Begin paused.
+    pub paused: bool,
+}
+
+impl Default for PlayOptions {
+    fn default() -> Self {
+        Self {
+            gain: 1.0,
+            start: Duration::ZERO,
+            paused: false,
+        }
+    }
+}
+
+/// Who is where.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct VoiceState {
+    /// The channel the person is in.
+    pub channel_id: Option<ChannelId>,
+    /// The channel the bot is in.
+    pub bot_channel_id: Option<ChannelId>,
+}
+
+/// What a file or address contains.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct MediaInfo {
+    /// From the tags.
+    pub title: Option<String>,
+    /// From the tags.
+    pub artist: Option<String>,
+    /// From the tags.
+    pub album: Option<String>,
+    /// Milliseconds; `None` for streams and files that do not say.
+    pub duration_ms: Option<u64>,
+    /// For instance `mp3`.
+    #[serde(default)]
+    pub codec: String,
+    /// Before it is resampled.
+    #[serde(default)]
+    pub sample_rate_hz: u32,
+    /// Before they are mixed to two.
+    #[serde(default)]
+    pub channels: u16,
+}
+
+impl MediaInfo {
+    /// How long it plays, if known.
+    #[must_use]
+    pub fn duration(&self) -> Option<Duration> {
+        self.duration_ms.map(Duration::from_millis)
+    }
+}
+
+impl Voice {
+    pub(crate) fn new(host: Host) -> Self {
+        Self { host }
+    }
+
+    /// Joins, or moves to, a voice channel; done when sound can flow.
+    pub fn join(&self, guild: GuildId, channel: ChannelId) -> Call<()> {
+        self.host
+            .op(
+                "voice.join",
+                json!({ "guild_id": guild, "channel_id": channel }),
+            )
+            .unit()
+    }
+
+    /// Leaves; tracks end.
+    pub fn leave(&self, guild: GuildId) -> Call<()> {
+        self.host
+            .op("voice.leave", json!({ "guild_id": guild }))
+            .unit()
+    }
+
+    /// Where a person and the bot are.
+    pub fn state(&self, guild: GuildId, user: UserId) -> Call<VoiceState> {
+        self.host
+            .op("voice.state", json!({ "guild_id": guild, "user_id": user }))
+            .read()
+    }
+
+    /// Plays beside whatever plays already; done when the file was opened and the track exists.
+    pub fn play(&self, guild: GuildId, what: Playable, options: PlayOptions) -> Call<Track> {
+        #[derive(Deserialize)]
+        struct Played {
+            track: Track,
+        }
+        let PlayOptions {
+            gain,
+            start,
+            paused,
+        } = options;
+        let args = what.put(json!({
+            "guild_id": guild, "gain": gain, "start_ms": ms(start), "paused": paused,
+        }));
+        Call {
+            op: self.host.op("voice.play", args),
+            read: |body| Ok(serde_json::from_value::<Played>(body)?.track),
+        }
+    }
+
+    /// Holds a track where it is.
+    pub fn pause(&self, track: Track) -> Call<()> {
+        self.host
+            .op("track.pause", json!({ "track": track }))
+            .unit()
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self, track: Track) -> Call<()> {
+        self.host
+            .op("track.resume", json!({ "track": track }))
+            .unit()
+    }
+
+    /// Ends it.
+    pub fn stop(&self, track: Track) -> Call<()> {
+        self.host.op("track.stop", json!({ "track": track })).unit()
+    }
+
+    /// Changes its loudness without a click; 1.0 leaves the sound as it is.
+    pub fn gain(&self, track: Track, gain: f32) -> Call<()> {
+        self.host
+            .op("track.gain", json!({ "track": track, "gain": gain }))
+            .unit()
+    }
+
+    /// How far it has played; `None` when it is over.
+    pub fn position(&self, track: Track) -> Call<Option<Duration>> {
+        #[derive(Deserialize)]
+        struct At {
+            position_ms: Option<u64>,
+        }
+        Call {
+            op: self.host.op("track.position", json!({ "track": track })),
+            read: |body| {
+                Ok(serde_json::from_value::<At>(body)?
+                    .position_ms
+                    .map(Duration::from_millis))
+            },
+        }
+    }
+
+    /// Opens something without playing it: tags, length, and whether it can be played at all.
+    pub fn probe(&self, what: Playable) -> Call<MediaInfo> {
+        self.host.op("media.probe", what.put(json!({}))).read()
+    }
+}
+
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Files in granted folders.
+#[derive(Clone, Debug)]
+pub struct Files {
+    host: Host,
+}
+
+/// What a folder contains.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Listing {
+    /// Files, sorted by path.
+    pub files: Vec<File>,
+    /// There were more than the host lists.
+    #[serde(default)]
+    pub truncated: bool,
+}
+
+/// One file.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct File {
+    /// What [`Playable::Path`] takes.
+    pub path: String,
+    /// Bytes.
+    pub bytes: u64,
+    /// Seconds since 1970 of the last change, 0 if unknown.
+    #[serde(default)]
+    pub modified_s: u64,
+}
+
+impl Files {
+    pub(crate) fn new(host: Host) -> Self {
+        Self { host }
+    }
+
+    /// Every file in a folder and the folders inside it; needs `fs.read:DIR`. Hidden files are left
+    /// out, links are not followed out of the folder.
+    pub fn list(&self, dir: impl Into<String>) -> Call<Listing> {
+        self.host.op("fs.list", json!({ "dir": dir.into() })).read()
+    }
+}
