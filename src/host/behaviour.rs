@@ -1,0 +1,10 @@
+//! Plugins on their real threads, through the real C table, on a scripted bot.
+#![allow(clippy::indexing_slicing, clippy::panic)]
+
+mod before;
+mod bench;
+mod commands;
+mod events;
+mod faults;
+mod ops;
+mod puppet;

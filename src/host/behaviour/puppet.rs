@@ -1,0 +1,226 @@
+//! Two plugins: one does what it is told, the other must not suffer from it.
+
+use mynah_plugin::{
+    About, Commands, Cx, Error, Event, GuildId, Need, PlayOptions, Playable, Plugin, Result, Saved,
+    Slash, Track, TrackKind, Why, abi,
+};
+use serde_json::Value;
+use std::sync::{
+    Mutex,
+    atomic::{AtomicU64, Ordering},
+    mpsc::{Receiver, Sender, channel},
+};
+
+/// Does what it is told by its commands, answers with what came of it.
+pub(super) struct Puppet {
+    count: u64,
+    heard: Vec<String>,
+}
+
+#[derive(serde::Deserialize)]
+pub(super) struct Config {
+    #[serde(default)]
+    count: u64,
+}
+
+impl Puppet {
+    fn obey(&mut self, cx: &mut Cx<'_, Self>, asked: &mynah_plugin::Interaction) {
+        let (voice, host) = (cx.voice(), cx.host());
+        match asked.command() {
+            "count" => {
+                self.count += 1;
+                cx.detach("count", asked.reply(self.count.to_string()));
+            }
+            "panic" => panic!("on request"),
+            "defer and panic" => {
+                let defer = asked.defer(false);
+                cx.spawn(defer, |_, _, _| panic!("after the defer"));
+            }
+            "silence" => {}
+            "hang" => {
+                // Held by the test until it lets go.
+                GATES.pass(asked.text("gate").unwrap());
+                cx.detach("hang", asked.reply("let go"));
+            }
+            "heard" => cx.detach("heard", asked.reply(self.heard.join(","))),
+            "play" => {
+                let what = Playable::Path(asked.text("path").unwrap_or("song.mp3").into());
+                let play = voice.play(GuildId::new(1), what, PlayOptions::default());
+                let asked = asked.clone();
+                cx.spawn(play, move |me, cx, track| {
+                    me.heard.push(format!("play {}", short(&track)));
+                    cx.detach("play", asked.reply(format!("play {}", short(&track))));
+                });
+            }
+            "play and drop" => {
+                let what = Playable::Url("http://a.org/b".into());
+                let mut play = Box::pin(voice.play(GuildId::new(1), what, PlayOptions::default()));
+                let once = std::future::poll_fn(move |cx| {
+                    let _ = play.as_mut().poll(cx);
+                    std::task::Poll::Ready(())
+                });
+                cx.spawn(once, |_, _, ()| {});
+            }
+            "twice" => {
+                let track = Track::new(7);
+                let both = async move { (voice.pause(track).await, voice.resume(track).await) };
+                cx.spawn(both, |_, _, _| {});
+            }
+            "flood" => {
+                for _ in 0..300 {
+                    let rest = host.rest("GET", "/channels/1/messages", Value::Null);
+                    cx.spawn(rest, |me, _, result| {
+                        if let Err(Error::Busy(_)) = result {
+                            me.count += 1;
+                        }
+                    });
+                }
+                // Spawned last, so polled last: every refusal has been counted by then.
+                let asked = asked.clone();
+                cx.spawn(async {}, move |me, cx, ()| {
+                    me.heard.push(format!("{} refused", me.count));
+                    let _ = (cx, asked);
+                });
+            }
+            "join" => {
+                let join = voice.join(GuildId::new(1), mynah_plugin::ChannelId::new(2));
+                let asked = asked.clone();
+                cx.spawn(join, move |_, cx, joined| {
+                    cx.detach(
+                        "join",
+                        asked.reply(joined.map_or_else(|e| e.to_string(), |()| "in".into())),
+                    );
+                });
+            }
+            other => cx.detach("other", asked.reply(format!("{} {other}", asked.action()))),
+        }
+    }
+}
+
+fn short(track: &Result<Track>) -> String {
+    match track {
+        Ok(track) => track.to_string(),
+        Err(error) => error.to_string(),
+    }
+}
+
+impl Plugin for Puppet {
+    const ABOUT: About = About::new("puppet", "Puppet", "0.1.0", "Does what it is told.")
+        .events(&["MESSAGE_CREATE", "TYPING_START"])
+        .intents(mynah_plugin::intents::GUILD_MESSAGES)
+        .needs(&[Need::required("commands", "to be told")]);
+    type Config = Config;
+
+    fn start(cx: &mut Cx<'_, Self>, config: Config, saved: Option<Saved>) -> Result<Self> {
+        cx.set_commands(
+            &Commands::new()
+                .slash(Slash::new("count", "Counts"))
+                .slash(Slash::new("panic", "Does")),
+        )?;
+        let count = saved.map_or(Ok(config.count), |saved| saved.read())?;
+        Ok(Self {
+            count,
+            heard: Vec::new(),
+        })
+    }
+
+    fn event(&mut self, cx: &mut Cx<'_, Self>, event: Event<'_>) -> Result<()> {
+        match event {
+            Event::Interaction(asked) => self.obey(cx, &asked),
+            Event::Track(event) => {
+                let kind = match event.kind {
+                    TrackKind::Started => "started",
+                    TrackKind::Ended => "ended",
+                    _ => "other",
+                };
+                self.heard.push(format!("{} {kind}", event.track));
+            }
+            Event::Lost(n) => self.heard.push(format!("lost {n}")),
+            Event::Discord(event) => self.heard.push(event.name().to_owned()),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn save(&mut self) -> Result<Saved> {
+        Saved::json(&self.count)
+    }
+
+    fn stop(self, cx: &mut Cx<'_, Self>, why: Why) {
+        cx.info(&format!("{why:?}"));
+        STOPPED.fetch_add(self.count, Ordering::SeqCst);
+    }
+}
+
+pub(super) static STOPPED: AtomicU64 = AtomicU64::new(0);
+
+/// Gates a test holds a plugin with, by name: commands carry only text.
+pub(super) static GATES: Gates = Gates(Mutex::new(Vec::new()));
+
+pub(super) struct Gates(Mutex<Vec<(String, Gate)>>);
+
+/// The plugin's side: says that it has arrived, waits to be let go.
+struct Gate {
+    arrived: Sender<()>,
+    open: Receiver<()>,
+}
+
+/// The test's side.
+pub(super) struct Keeper {
+    pub(super) arrived: Receiver<()>,
+    pub(super) open: Sender<()>,
+}
+
+impl Gates {
+    pub(super) fn new_gate(&self, name: &str) -> Keeper {
+        let ((arrived_tx, arrived), (open_tx, open)) = (channel(), channel());
+        let gate = Gate {
+            arrived: arrived_tx,
+            open,
+        };
+        self.0.lock().unwrap().push((name.into(), gate));
+        Keeper {
+            arrived,
+            open: open_tx,
+        }
+    }
+
+    fn pass(&self, name: &str) {
+        let gate = {
+            let mut gates = self.0.lock().unwrap();
+            let place = gates.iter().position(|gate| gate.0 == name);
+            gates.remove(place.expect("the test made the gate")).1
+        };
+        gate.arrived.send(()).unwrap();
+        gate.open.recv().unwrap();
+    }
+}
+
+/// Another plugin, to see that it does not suffer.
+pub(super) struct Neighbour;
+
+impl Plugin for Neighbour {
+    const ABOUT: About = About::new("neighbour", "Neighbour", "0.1.0", "Minds its own business.");
+    type Config = Value;
+
+    fn start(cx: &mut Cx<'_, Self>, _: Value, _: Option<Saved>) -> Result<Self> {
+        let wants = Commands::new()
+            .slash(Slash::new("hello", "Hello"))
+            .slash(Slash::new("count", "Mine"));
+        cx.set_commands(&wants)?;
+        Ok(Self)
+    }
+
+    fn event(&mut self, cx: &mut Cx<'_, Self>, event: Event<'_>) -> Result<()> {
+        if let Event::Interaction(asked) = event {
+            cx.detach(
+                "hello",
+                asked.reply(format!("neighbour {}", asked.action())),
+            );
+        }
+        Ok(())
+    }
+}
+
+pub(super) static PUPPET: abi::Entry = mynah_plugin::entry!(Puppet);
+pub(super) static NEIGHBOUR: abi::Entry = mynah_plugin::entry!(Neighbour);

@@ -1,0 +1,143 @@
+//! [`Runner`] for the real bot: ops become calls of the engine.
+
+use crate::{BoxFuture, Call, OpError, Outcome, Runner, What};
+use mynah_engine::{
+    Bot, File, Info, PlayError, PlayOptions, PlayWhat, RestError, TrackId, VoiceError,
+};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+impl Runner for Bot {
+    fn application_id(&self) -> u64 {
+        Self::application_id(self).get()
+    }
+
+    fn run(&self, call: Call) -> BoxFuture<Outcome> {
+        let bot = self.clone();
+        Box::pin(async move { run(&bot, call).await })
+    }
+}
+
+async fn run(bot: &Bot, call: Call) -> Outcome {
+    match call {
+        Call::Rest {
+            method,
+            path,
+            body,
+            files,
+        } => {
+            let files = files
+                .into_iter()
+                .map(|file| File {
+                    name: file.name,
+                    content_type: file.content_type,
+                    bytes: file.bytes,
+                })
+                .collect();
+            bot.rest(&method, &path, body, files)
+                .await
+                .map_err(rest_error)
+        }
+        Call::Join(guild, channel) => {
+            bot.join(guild, channel).await.map_err(voice_error)?;
+            Ok(Value::Null)
+        }
+        Call::Leave(guild) => {
+            bot.leave(guild).await;
+            Ok(Value::Null)
+        }
+        Call::State(guild, user) => Ok(json!({
+            "channel_id": bot.voice_channel_of(guild, user),
+            "bot_channel_id": bot.connected_channel(guild),
+        })),
+        Call::Play {
+            guild,
+            what,
+            gain,
+            start,
+            paused,
+        } => {
+            let options = PlayOptions {
+                gain,
+                start,
+                paused,
+            };
+            let track = bot
+                .play(guild, play_what(what), options)
+                .await
+                .map_err(play_error)?;
+            Ok(json!({ "track": track.0 }))
+        }
+        Call::Pause(track) => done(bot.pause(TrackId(track))),
+        Call::Resume(track) => done(bot.resume(TrackId(track))),
+        Call::Stop(track) => done(bot.stop(TrackId(track))),
+        Call::Gain(track, gain) => done(bot.set_gain(TrackId(track), gain)),
+        Call::Position(track) => {
+            let position = bot.position(TrackId(track));
+            Ok(json!({ "position_ms": position.map(ms) }))
+        }
+        Call::Probe(what) => Ok(info(bot.probe(play_what(what)).await.map_err(play_error)?)),
+        Call::List(_) | Call::Timer(_) => {
+            Err(OpError::Unsupported("the host answers this itself".into()))
+        }
+    }
+}
+
+fn play_what(what: What) -> PlayWhat {
+    match what {
+        What::Path(path) => PlayWhat::Path(path.into()),
+        What::Url(url) => PlayWhat::Url(url),
+    }
+}
+
+fn done(result: Result<(), PlayError>) -> Outcome {
+    result.map_err(play_error)?;
+    Ok(Value::Null)
+}
+
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn info(info: Info) -> Value {
+    json!({
+        "title": info.title, "artist": info.artist, "album": info.album,
+        "duration_ms": info.duration.map(ms), "codec": info.codec, "container": info.container,
+        "sample_rate_hz": info.sample_rate_hz, "channels": info.channels,
+    })
+}
+
+fn rest_error(error: RestError) -> OpError {
+    match error {
+        RestError::Api {
+            status,
+            code,
+            message,
+            ..
+        } => OpError::Discord {
+            http: status,
+            code,
+            message,
+        },
+        RestError::RateLimited { .. } => OpError::Busy(error.to_string()),
+        RestError::BadCall(_) => OpError::Invalid(error.to_string()),
+        _ => OpError::Failed(error.to_string()),
+    }
+}
+
+fn voice_error(error: VoiceError) -> OpError {
+    match error {
+        VoiceError::UnknownGuild(_) => OpError::Invalid(error.to_string()),
+        VoiceError::NotConnected(_) | VoiceError::Closing => OpError::Closed(error.to_string()),
+        _ => OpError::Failed(error.to_string()),
+    }
+}
+
+fn play_error(error: PlayError) -> OpError {
+    match error {
+        PlayError::Voice(error) => voice_error(error),
+        PlayError::Busy => OpError::Busy(error.to_string()),
+        PlayError::UnknownTrack(_) => OpError::Closed(error.to_string()),
+        other => OpError::Failed(other.to_string()),
+    }
+}

@@ -1,0 +1,229 @@
+//! `p:<id>/ctl`: the one thread that calls a plugin (architecture B5, C6). It starts it, hands it
+//! its mail, saves its state now and then, and starts it again when it fails.
+
+use crate::{
+    PluginState, clock,
+    entry::Loaded,
+    instance::Instance,
+    link::Link,
+    mailbox::Mail,
+    supervisor::{Input, Output, Supervisor},
+};
+use mynah_plugin::abi;
+use std::{
+    io,
+    sync::Arc,
+    thread::{Builder, JoinHandle},
+    time::{Duration, Instant},
+};
+use tokio::sync::oneshot;
+
+/// The state is saved this long after it may have changed: a panic loses no more than that, and a
+/// busy plugin is not asked without end.
+const SAVE_AFTER: Duration = Duration::from_millis(250);
+
+/// The loop's own things.
+pub(crate) struct Control {
+    loaded: Loaded,
+    link: Arc<Link>,
+    config: String,
+    /// Told once the first start has gone one way or the other.
+    started: Option<oneshot::Sender<()>>,
+    supervisor: Supervisor,
+    instance: Option<Instance>,
+    saved: Vec<u8>,
+    save_at: Option<Instant>,
+}
+
+/// A thread that is up, and how to learn of its beginning and end.
+pub(crate) struct Running {
+    pub(crate) thread: JoinHandle<()>,
+    pub(crate) started: oneshot::Receiver<()>,
+    pub(crate) ended: oneshot::Receiver<()>,
+}
+
+impl Control {
+    /// `refused`: why it must not even be created.
+    pub(crate) fn spawn(
+        loaded: Loaded,
+        link: Arc<Link>,
+        config: String,
+        refused: Option<String>,
+    ) -> io::Result<Running> {
+        let (started_tx, started) = oneshot::channel();
+        let (ended_tx, ended) = oneshot::channel();
+        let name = format!("p:{}/ctl", link.id);
+        let thread = Builder::new().name(name).spawn(move || {
+            // Dropped at the very end, however it comes.
+            let _ended: oneshot::Sender<()> = ended_tx;
+            link.bind();
+            let control = Self {
+                loaded,
+                link,
+                config,
+                started: Some(started_tx),
+                supervisor: Supervisor::new(),
+                instance: None,
+                saved: Vec::new(),
+                save_at: None,
+            };
+            control.run(refused);
+        })?;
+        Ok(Running {
+            thread,
+            started,
+            ended,
+        })
+    }
+
+    fn run(mut self, refused: Option<String>) {
+        if let Some(why) = refused {
+            self.supervisor.poll();
+            self.fail(Input::Refused, why);
+        }
+        loop {
+            let wait = self.supervise();
+            let deadline = [wait, self.save_at].into_iter().flatten().min();
+            match self.link.mailbox.take(deadline) {
+                Some(Mail::Stop(why)) => return self.stop(why),
+                Some(mail) => self.handle(mail),
+                None => self.supervisor.handle(clock::now(), Input::Tick),
+            }
+            if self.save_at.is_some_and(|at| clock::now() >= at) {
+                self.save();
+            }
+        }
+    }
+
+    /// Does what the supervisor wants; when it wants to be asked again.
+    fn supervise(&mut self) -> Option<Instant> {
+        loop {
+            match self.supervisor.poll() {
+                Output::Start => self.start(),
+                Output::Restarting { after } => {
+                    tracing::warn!(plugin = %self.link.id, "it starts again in {} s", after.as_secs());
+                    self.down(PluginState::Restarting);
+                }
+                Output::Disabled { failures } => {
+                    tracing::error!(
+                        plugin = %self.link.id,
+                        "it is switched off after {failures} fault(s); everything else goes on. \
+                         Mend it and restart the bot"
+                    );
+                    self.down(PluginState::Disabled);
+                }
+                Output::Wait(deadline) => return deadline,
+            }
+        }
+    }
+
+    fn start(&mut self) {
+        self.link.take_fault();
+        self.link.mailbox.open();
+        let created = self.link.timed("create", || {
+            Instance::create(&self.loaded, self.link.clone())
+        });
+        let instance = match created {
+            Ok(instance) => instance,
+            Err(why) => return self.fail(Input::Failed, why),
+        };
+        let started = self
+            .link
+            .timed("start", || instance.start(&self.config, &self.saved));
+        // Held until it is buried, or until it is good.
+        self.instance = Some(instance);
+        match started {
+            Ok(()) => {
+                self.supervisor.handle(clock::now(), Input::Started);
+                self.link
+                    .set_status(|status| status.state = PluginState::Running);
+                let version = &self.loaded.about.version;
+                tracing::info!(plugin = %self.link.id, version, "it is running");
+                self.first_start_is_over();
+            }
+            Err((status, why)) => {
+                // Wrong configuration and missing grants do not mend themselves.
+                let lasting = matches!(status, abi::E_INVALID | abi::E_DENIED | abi::E_UNSUPPORTED);
+                let why = self.link.take_fault().unwrap_or(why);
+                self.fail(
+                    if lasting {
+                        Input::Refused
+                    } else {
+                        Input::Failed
+                    },
+                    why,
+                );
+            }
+        }
+    }
+
+    fn first_start_is_over(&mut self) {
+        if let Some(started) = self.started.take() {
+            let _ = started.send(());
+        }
+    }
+
+    fn fail(&mut self, how: Input, why: String) {
+        tracing::error!(plugin = %self.link.id, "{why}");
+        self.link.set_status(|status| status.last_fault = Some(why));
+        self.supervisor.handle(clock::now(), how);
+    }
+
+    /// The instance goes; what waited for it is told.
+    fn down(&mut self, state: PluginState) {
+        self.save_at = None;
+        self.link.set_status(|status| {
+            status.state = state;
+            status.restarts += u32::from(state == PluginState::Restarting);
+        });
+        if let Some(instance) = self.instance.take() {
+            self.link.timed("destroy", || drop(instance));
+        }
+        self.link.bury();
+        self.first_start_is_over();
+    }
+
+    fn handle(&mut self, mail: Mail) {
+        let Some(instance) = &self.instance else {
+            return;
+        };
+        match mail {
+            Mail::Event(event) => self.link.timed(&event.name, || instance.event(&event)),
+            Mail::Run(task) => self.link.timed("an async step", || instance.run(task)),
+            Mail::Done { op, status, body } => {
+                self.link.timed("done", || instance.done(op, status, &body));
+            }
+            Mail::Stop(_) => {}
+        }
+        self.save_at = self.save_at.or_else(|| Some(clock::now() + SAVE_AFTER));
+        self.look_for_a_fault();
+    }
+
+    fn look_for_a_fault(&mut self) {
+        if let Some(why) = self.link.take_fault() {
+            self.fail(Input::Failed, why);
+        }
+    }
+
+    fn save(&mut self) {
+        self.save_at = None;
+        let Some(instance) = &self.instance else {
+            return;
+        };
+        if let Some(saved) = self.link.timed("save", || instance.save()) {
+            self.saved = saved;
+            self.link.count_save();
+        }
+        self.look_for_a_fault();
+    }
+
+    fn stop(mut self, why: u32) {
+        if let Some(instance) = self.instance.take() {
+            self.link.timed("stop", || instance.stop(why));
+            self.link.timed("destroy", || drop(instance));
+        }
+        self.link
+            .set_status(|status| status.state = PluginState::Stopped);
+        self.link.bury();
+    }
+}

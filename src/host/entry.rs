@@ -1,0 +1,272 @@
+//! The entry table of a plugin, looked at before anything in it is called.
+
+use crate::{HostError, PluginSpec, grants};
+use mynah_plugin::{Diagnostic, abi};
+use serde_json::Value;
+use std::ffi::c_void;
+
+/// Where a plugin's table comes from. After this, every plugin is treated alike.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Backend {
+    /// Linked into the bot.
+    Static(&'static abi::Entry),
+}
+
+impl Backend {
+    fn entry(&self) -> &abi::Entry {
+        match self {
+            Self::Static(entry) => entry,
+        }
+    }
+}
+
+impl From<&'static abi::Entry> for Backend {
+    fn from(entry: &'static abi::Entry) -> Self {
+        Self::Static(entry)
+    }
+}
+
+/// What a plugin says about itself, copied out of its table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct About {
+    /// Equals `[plugins.<id>]`.
+    pub id: String,
+    /// For people.
+    pub name: String,
+    /// Its own version.
+    pub version: String,
+    /// One sentence.
+    pub about: String,
+    /// SDK and compiler, for bug reports.
+    pub sdk: String,
+    /// Gateway intents.
+    pub intents: u64,
+    /// Gateway events it wants.
+    pub events: Vec<String>,
+    /// Capabilities.
+    pub needs: Vec<Need>,
+}
+
+/// One capability a plugin asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// For instance `voice.speak`.
+    pub cap: String,
+    /// Why.
+    pub why: String,
+    /// It does not start without.
+    pub required: bool,
+}
+
+/// More events or needs than this are garbage.
+const MAX_ROWS: u32 = 256;
+
+/// A table that can be used.
+#[derive(Clone, Debug)]
+pub(crate) struct Loaded {
+    backend: Backend,
+    pub(crate) about: About,
+}
+
+impl Loaded {
+    pub(crate) fn new(backend: Backend) -> Result<Self, HostError> {
+        let about = about(backend.entry())?;
+        Ok(Self { backend, about })
+    }
+
+    pub(crate) fn create(
+        &self,
+    ) -> Option<unsafe extern "C" fn(*const abi::Host) -> *mut abi::Instance> {
+        self.backend.entry().create
+    }
+
+    /// Everything wrong in the plugin's configuration.
+    pub(crate) fn check(&self, config: &Value) -> Vec<Diagnostic> {
+        let Some(check) = self.backend.entry().check else {
+            return Vec::new();
+        };
+        let config = config.to_string();
+        let mut json: Vec<u8> = Vec::new();
+        // SAFETY: header, mynah_entry.check: [load], pure; `put` gets the Vec it expects.
+        let status = unsafe {
+            check(
+                abi::Bytes::of(config.as_bytes()),
+                put,
+                (&raw mut json).cast(),
+            )
+        };
+        if status == abi::OK {
+            return Vec::new();
+        }
+        match serde_json::from_slice(&json) {
+            Ok(found) if status == abi::E_INVALID => found,
+            _ => vec![Diagnostic::new(
+                "",
+                "the plugin's own check of its configuration failed",
+            )],
+        }
+    }
+
+    /// What is wrong with what is granted.
+    pub(crate) fn check_grants(&self, granted: &[String]) -> Vec<Diagnostic> {
+        let id = &self.about.id;
+        let wrong = granted.iter().enumerate().filter_map(|(place, grant)| {
+            let (words, meant) = grants::misspelt(grant)?;
+            let mut found = Diagnostic::new(format!("/grant/{place}"), words);
+            found.suggestion = meant;
+            Some(found)
+        });
+        let missing = self.missing_grants(granted).map(|need| {
+            let words = format!(
+                "`{id}` needs `{}` {}, which is not granted",
+                need.cap, need.why
+            );
+            Diagnostic::new("/grant", words).suggest(need.cap.clone())
+        });
+        wrong.chain(missing).collect()
+    }
+
+    /// Required and not granted: without these it must not start.
+    pub(crate) fn missing_grants(&self, granted: &[String]) -> impl Iterator<Item = &Need> {
+        let needs = self.about.needs.iter();
+        needs.filter(|need| need.required && !grants::meets(granted, &need.cap))
+    }
+}
+
+/// Appends to the `Vec<u8>` that `sink` points to.
+///
+/// # Safety
+/// `sink` is a live `Vec<u8>` nobody else uses during the call; `part` is readable.
+pub(crate) unsafe extern "C" fn put(sink: *mut c_void, part: abi::Bytes) {
+    // SAFETY: promised by the caller.
+    let (sink, part) = unsafe { (&mut *sink.cast::<Vec<u8>>(), part.read()) };
+    sink.extend_from_slice(part);
+}
+
+fn about(entry: &abi::Entry) -> Result<About, HostError> {
+    let refuse = |plugin: &str, reason: String| {
+        Err(HostError::Entry {
+            plugin: plugin.to_owned(),
+            reason,
+        })
+    };
+    if entry.magic != abi::MAGIC {
+        return refuse(
+            "?",
+            "it does not begin with the magic of a Mynah plugin".into(),
+        );
+    }
+    if entry.major != abi::MAJOR {
+        let (theirs, ours) = (entry.major, abi::MAJOR);
+        return refuse(
+            "?",
+            format!("it speaks table version {theirs}, this bot speaks {ours}"),
+        );
+    }
+    if (entry.size as usize) < size_of::<abi::Entry>() || entry.desc.is_null() {
+        return refuse("?", "its table is too short".into());
+    }
+    // SAFETY: header: `desc` is static, read-only data; checked for NULL. Its size is read first.
+    let size = unsafe { (&raw const (*entry.desc).size).read() };
+    if (size as usize) < size_of::<abi::Desc>() {
+        return refuse("?", "its description is too short".into());
+    }
+    // SAFETY: as above, and long enough.
+    let desc = unsafe { &*entry.desc };
+    let id = text(desc.id);
+    let kebab = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if id.is_empty() || id.len() > 32 || !id.chars().all(kebab) {
+        return refuse(
+            &id,
+            "its id must be 1 to 32 small letters, digits and `-`".into(),
+        );
+    }
+    if entry.flags & abi::UNWINDS == 0 {
+        let why = "it is built with panic=abort, so a fault in it would end the whole bot; build \
+                   it with panic=unwind";
+        return refuse(&id, why.into());
+    }
+    if entry.create.is_none() {
+        return refuse(&id, "its table has no `create`".into());
+    }
+    if desc.n_events > MAX_ROWS || desc.n_needs > MAX_ROWS {
+        return refuse(&id, "it asks for too many events or capabilities".into());
+    }
+    // SAFETY: header: arrays of these lengths, static.
+    let (events, needs) = unsafe {
+        (
+            rows(desc.events, desc.n_events),
+            rows(desc.needs, desc.n_needs),
+        )
+    };
+    Ok(About {
+        name: text(desc.name),
+        version: text(desc.version),
+        about: text(desc.about),
+        sdk: text(entry.sdk),
+        intents: desc.intents,
+        events: events.iter().map(|name| text(*name)).collect(),
+        needs: needs
+            .iter()
+            .map(|need| Need {
+                cap: text(need.cap),
+                why: text(need.why),
+                required: need.required != 0,
+            })
+            .collect(),
+        id,
+    })
+}
+
+fn text(text: abi::Str) -> String {
+    // SAFETY: header, mynah_desc: static, read-only data.
+    unsafe { text.read() }.unwrap_or("(not UTF-8)").to_owned()
+}
+
+/// # Safety
+/// `first` points to `n` readable, static rows, or is NULL.
+unsafe fn rows<T>(first: *const T, n: u32) -> &'static [T] {
+    if first.is_null() || n == 0 {
+        return &[];
+    }
+    // SAFETY: promised by the caller.
+    unsafe { std::slice::from_raw_parts(first, n as usize) }
+}
+
+/// What a plugin says about itself.
+///
+/// # Errors
+/// [`HostError::Entry`] when its table can not be used.
+pub fn describe(entry: impl Into<Backend>) -> Result<About, HostError> {
+    Loaded::new(entry.into()).map(|loaded| loaded.about)
+}
+
+/// Everything wrong in a plugin's table of bot.toml (without the host's own keys), as the plugin
+/// itself sees it. Nothing is started.
+#[must_use]
+pub fn check(entry: impl Into<Backend>, config: &Value) -> Vec<Diagnostic> {
+    mynah_plugin::install_hook();
+    match Loaded::new(entry.into()) {
+        Ok(loaded) => loaded.check(config),
+        Err(error) => vec![Diagnostic::new("", error.to_string())],
+    }
+}
+
+/// Required capabilities that are not granted, and words that are none; pointers lead to `/grant`.
+#[must_use]
+pub fn check_grants(entry: impl Into<Backend>, grants: &[String]) -> Vec<Diagnostic> {
+    match Loaded::new(entry.into()) {
+        Ok(loaded) => loaded.check_grants(grants),
+        Err(error) => vec![Diagnostic::new("", error.to_string())],
+    }
+}
+
+/// The gateway intents all these plugins need together, with those the bot itself needs.
+#[must_use]
+pub fn intents(specs: &[PluginSpec]) -> u64 {
+    let base = mynah_wire::intents::GUILDS | mynah_wire::intents::GUILD_VOICE_STATES;
+    let asked = specs.iter().filter_map(|spec| Loaded::new(spec.entry).ok());
+    asked.fold(base, |union, loaded| union | loaded.about.intents)
+}

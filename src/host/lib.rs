@@ -1,0 +1,283 @@
+//! The plugin host: loads, grants, supervises.
+//!
+//! Every plugin, linked in or loaded, is an entry table ([`Backend`]) and one OS thread
+//! (`p:<id>/ctl`) that makes all calls into it. Events reach it through a bounded mailbox; what it
+//! asks for (`mynah.ops/1`) is checked against its grants, carried out by tokio tasks on the
+//! engine's handle ([`Runner`]), and comes back through the same mailbox. A plugin that panics is
+//! started again from its saved state; one that is slow or dead harms nobody but itself.
+//!
+//! Architecture: "Plugin API" C1 to C7, B5, B6.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+#[cfg(test)]
+mod behaviour;
+mod bot;
+mod call;
+mod clock;
+mod control;
+mod directory;
+mod entry;
+mod error;
+mod files;
+mod grants;
+mod hub;
+mod instance;
+mod interactions;
+mod link;
+mod mailbox;
+mod registrar;
+mod report;
+mod router;
+mod runner;
+mod supervisor;
+mod table;
+
+pub use call::{Attached, Call, What};
+pub use entry::{About, Backend, Need, check, check_grants, describe, intents};
+pub use error::{HostError, OpError};
+pub use link::PluginState;
+pub use mynah_plugin::Diagnostic;
+pub use registrar::Scope;
+pub use report::PluginReport;
+pub use runner::{BoxFuture, Outcome, Runner};
+
+use control::{Control, Running};
+use entry::Loaded;
+use grants::Grants;
+use hub::Hub;
+use link::Link;
+use mynah_engine::{Bot, Event, EventStream, StopReason};
+use mynah_plugin::abi;
+use registrar::Registrar;
+use router::Router;
+use serde_json::Value;
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::timeout,
+};
+
+/// Between the engine's stream and the router; a full one stops the engine, which knows what to do
+/// (architecture B6 row 1).
+const MAX_EVENTS: usize = 64;
+/// A plugin that has not started by then is not waited for.
+const START: Duration = Duration::from_secs(10);
+/// A plugin that has not stopped by then is left behind.
+const STOP: Duration = Duration::from_secs(5);
+
+/// One plugin to run.
+#[derive(Clone, Debug)]
+pub struct PluginSpec {
+    /// Its table.
+    pub entry: Backend,
+    /// Its own part of `[plugins.<id>]`, without the host's keys.
+    pub config: Value,
+    /// `grant` of the same table.
+    pub grants: Vec<String>,
+}
+
+impl PluginSpec {
+    /// A plugin, its configuration and what it may do.
+    #[must_use]
+    pub fn new(entry: impl Into<Backend>, config: Value, grants: Vec<String>) -> Self {
+        Self {
+            entry: entry.into(),
+            config,
+            grants,
+        }
+    }
+}
+
+/// What the operator decides about all plugins.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Relative folders in grants and paths are meant from here: the folder of bot.toml. Empty is
+    /// the current folder.
+    pub base_dir: PathBuf,
+    /// Where commands are registered.
+    pub commands: Scope,
+}
+
+/// The running plugins.
+pub struct Host {
+    links: Arc<[Arc<Link>]>,
+    abouts: Vec<About>,
+    running: Vec<Running>,
+    tasks: Vec<JoinHandle<()>>,
+    ended: watch::Receiver<Option<StopReason>>,
+}
+
+impl Host {
+    /// Starts every plugin, registers their commands, returns when both are done. A plugin that can
+    /// not start is logged and reported; the others run.
+    ///
+    /// # Errors
+    /// See [`HostError`]: only what no plugin can be blamed for at run time.
+    pub async fn start(
+        bot: Bot,
+        mut events: EventStream,
+        plugins: Vec<PluginSpec>,
+        options: Options,
+    ) -> Result<Self, HostError> {
+        let (sender, receiver) = mpsc::channel(MAX_EVENTS);
+        let pump = tokio::spawn(async move {
+            while let Some(event) = events.next().await {
+                if sender.send(event).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let host = Self::start_on(Arc::new(bot), receiver, plugins, options).await;
+        host.map(|mut host| {
+            host.tasks.push(pump);
+            host
+        })
+    }
+
+    /// As [`Host::start`], on something else than a bot: tests.
+    ///
+    /// # Errors
+    /// As [`Host::start`].
+    pub async fn start_on(
+        runner: Arc<dyn Runner>,
+        events: mpsc::Receiver<Event>,
+        plugins: Vec<PluginSpec>,
+        options: Options,
+    ) -> Result<Self, HostError> {
+        // For ourselves and every plugin linked into us (architecture C5.3).
+        mynah_plugin::install_hook();
+        let runtime = tokio::runtime::Handle::current();
+        let hub = Arc::new(Hub::new(runner, runtime, clock::now()));
+        let mut links: Vec<Arc<Link>> = Vec::new();
+        let mut abouts: Vec<About> = Vec::new();
+        let mut threads = Vec::new();
+        for spec in plugins {
+            let loaded = Loaded::new(spec.entry)?;
+            let about = loaded.about.clone();
+            if abouts.iter().any(|other| other.id == about.id) {
+                return Err(HostError::SameId(about.id));
+            }
+            let grants = Grants::new(&about.id, &spec.grants, &options.base_dir);
+            let granted = |event: &&String| grants.has(&format!("gateway.events:{event}"));
+            let wanted: BTreeSet<String> = about.events.iter().filter(granted).cloned().collect();
+            // Misspelt grants grant nothing: `check_grants` tells the operator, nobody stops here.
+            let missing = loaded.missing_grants(&spec.grants);
+            let missing: Vec<String> = missing
+                .map(|need| format!("it needs `{}` {}, which is not granted", need.cap, need.why))
+                .collect();
+            let refused = (!missing.is_empty()).then(|| missing.join("; "));
+            let link = Arc::new(Link::new(
+                links.len(),
+                &about.id,
+                grants,
+                wanted,
+                hub.clone(),
+            ));
+            threads.push((loaded, link.clone(), spec.config.to_string(), refused));
+            links.push(link);
+            abouts.push(about);
+        }
+        let links: Arc<[Arc<Link>]> = links.into();
+        let (ended_tx, ended) = watch::channel(None);
+        let router = Router {
+            hub: hub.clone(),
+            links: links.clone(),
+            ended: ended_tx,
+        };
+        let mut host = Self {
+            links,
+            abouts,
+            running: Vec::new(),
+            tasks: Vec::new(),
+            ended,
+        };
+        host.tasks.push(tokio::spawn(router.run(events)));
+        for (loaded, link, config, refused) in threads {
+            let plugin = link.id.clone();
+            match Control::spawn(loaded, link, config, refused) {
+                Ok(running) => host.running.push(running),
+                Err(source) => {
+                    host.stop().await;
+                    return Err(HostError::Thread { plugin, source });
+                }
+            }
+        }
+        host.wait_until_started().await;
+        let (links, scope) = (host.links.clone(), options.commands);
+        let mut registrar = Registrar {
+            hub,
+            links,
+            scope,
+            registered: None,
+        };
+        if host.links.iter().any(|link| link.grants.has("commands")) {
+            registrar.register().await;
+            host.tasks.push(tokio::spawn(registrar.run()));
+        }
+        Ok(host)
+    }
+
+    async fn wait_until_started(&mut self) {
+        let deadline = tokio::time::Instant::now() + START;
+        for (running, link) in self.running.iter_mut().zip(self.links.iter()) {
+            if tokio::time::timeout_at(deadline, &mut running.started)
+                .await
+                .is_err()
+            {
+                let s = START.as_secs();
+                tracing::error!(plugin = %link.id, "it has not started within {s} s; going on");
+            }
+        }
+    }
+
+    /// How every plugin is doing, in the order given to [`Host::start`].
+    #[must_use]
+    pub fn report(&self) -> Vec<PluginReport> {
+        let both = self.links.iter().zip(&self.abouts);
+        both.map(|(link, about)| PluginReport::of(link, about))
+            .collect()
+    }
+
+    /// Waits until the gateway is done for good; `None` if the bot went away without saying why.
+    pub async fn ended(&self) -> Option<StopReason> {
+        let mut ended = self.ended.clone();
+        let reason = ended.wait_for(Option::is_some).await;
+        reason.ok().and_then(|reason| *reason)
+    }
+
+    /// Stops every plugin, all at once, and waits up to five seconds for each. The bot itself goes
+    /// on: shut it down afterwards.
+    pub async fn stop(mut self) {
+        for link in self.links.iter() {
+            link.mailbox.stop(abi::WHY_SHUTDOWN);
+        }
+        let deadline = tokio::time::Instant::now() + STOP;
+        for (running, link) in self.running.drain(..).zip(self.links.iter()) {
+            let Running { thread, ended, .. } = running;
+            match tokio::time::timeout_at(deadline, ended).await {
+                // The sender is dropped as the thread's last act: joining does not wait.
+                Ok(_) => drop(thread.join()),
+                Err(_) => {
+                    tracing::error!(plugin = %link.id, "it did not stop in time and is left behind");
+                }
+            }
+        }
+        for task in self.tasks.drain(..) {
+            task.abort();
+            let _ = timeout(STOP, task).await;
+        }
+    }
+}
+
+impl Drop for Host {
+    /// Without [`Host::stop`], threads are told to stop but not waited for.
+    fn drop(&mut self) {
+        for link in self.links.iter() {
+            link.mailbox.stop(abi::WHY_SHUTDOWN);
+        }
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}

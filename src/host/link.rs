@@ -1,0 +1,393 @@
+//! Between one plugin's control thread and the rest of the bot: mailbox, ops under way, status.
+
+use crate::{
+    Call, OpError, Outcome, clock, files,
+    grants::Grants,
+    hub::Hub,
+    mailbox::{Event, Mailbox, Posted},
+};
+use mynah_plugin::abi;
+use serde_json::Value;
+use std::{
+    collections::{BTreeSet, HashMap},
+    future::Future,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    thread::ThreadId,
+    time::{Duration, Instant},
+};
+use tokio::task::AbortHandle;
+
+/// Ops under way for one plugin (architecture B6 row 3).
+pub(crate) const MAX_OPS: usize = 256;
+/// A callback this long is worth a line in the log (architecture C5.3).
+const SLOW: Duration = Duration::from_millis(50);
+
+/// What a plugin is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PluginState {
+    /// Its `start` has not returned.
+    Starting,
+    /// All is well.
+    Running,
+    /// It failed and will be started again.
+    Restarting,
+    /// It failed too often, or must not start.
+    Disabled,
+    /// It was stopped.
+    Stopped,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Status {
+    pub(crate) state: PluginState,
+    pub(crate) restarts: u32,
+    pub(crate) last_fault: Option<String>,
+}
+
+#[derive(Default)]
+struct Ops {
+    last: u64,
+    /// Those that may be dropped half-way have a handle.
+    under_way: HashMap<u64, Option<AbortHandle>>,
+}
+
+pub(crate) struct Link {
+    /// Its place in the list of plugins.
+    pub(crate) index: usize,
+    pub(crate) id: String,
+    pub(crate) grants: Grants,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) mailbox: Mailbox,
+    /// Gateway events it asked for and is granted.
+    pub(crate) events: BTreeSet<String>,
+    ops: Mutex<Ops>,
+    commands: Mutex<Vec<Value>>,
+    fault: Mutex<Option<String>>,
+    status: Mutex<Status>,
+    control: OnceLock<ThreadId>,
+    busy: Mutex<Option<(Instant, String)>>,
+    saves: AtomicU64,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Link {
+    pub(crate) fn new(
+        index: usize,
+        id: &str,
+        grants: Grants,
+        events: BTreeSet<String>,
+        hub: Arc<Hub>,
+    ) -> Self {
+        let status = Status {
+            state: PluginState::Starting,
+            restarts: 0,
+            last_fault: None,
+        };
+        Self {
+            index,
+            id: id.to_owned(),
+            grants,
+            hub,
+            mailbox: Mailbox::default(),
+            events,
+            ops: Mutex::default(),
+            commands: Mutex::default(),
+            fault: Mutex::default(),
+            status: Mutex::new(status),
+            control: OnceLock::new(),
+            busy: Mutex::default(),
+            saves: AtomicU64::new(0),
+        }
+    }
+
+    // ---- events ----
+
+    /// Puts an event into the mailbox. A person who waits for it and will not be heard is told.
+    pub(crate) fn deliver(&self, event: Event) {
+        let interaction = event.interaction;
+        let (unheard, words) = match self.mailbox.post(event) {
+            Posted::Waiting => return,
+            Posted::Displaced(oldest) => {
+                tracing::warn!(plugin = %self.id, "it is too slow: an event was dropped");
+                (oldest, "is too busy right now. Try again in a moment.")
+            }
+            Posted::Closed => (interaction, self.absence()),
+        };
+        let open = unheard.and_then(|id| self.hub.interactions().take(id));
+        if let Some(open) = open {
+            self.hub
+                .answer(&open, &format!("The `{}` plugin {words}", self.id));
+        }
+    }
+
+    /// Why it does not answer, after "The `x` plugin".
+    pub(crate) fn absence(&self) -> &'static str {
+        match self.status().state {
+            PluginState::Starting => "is still starting. Try again in a moment.",
+            PluginState::Restarting => {
+                "had a fault and is starting again. Try again in a few seconds."
+            }
+            PluginState::Disabled => {
+                "is switched off after a fault. Whoever runs this bot finds the reason in its log."
+            }
+            PluginState::Stopped => "is stopped. Try again later.",
+            PluginState::Running => "did not answer in time. Try again in a moment.",
+        }
+    }
+
+    // ---- ops ----
+
+    /// A request of the plugin. 0: too many are under way.
+    pub(crate) fn submit(self: &Arc<Self>, kind: &str, args: &[u8]) -> u64 {
+        let op = {
+            let mut ops = lock(&self.ops);
+            if ops.under_way.len() >= MAX_OPS {
+                return 0;
+            }
+            ops.last += 1;
+            let op = ops.last;
+            ops.under_way.insert(op, None);
+            op
+        };
+        match self.checked(kind, args) {
+            Ok(call) => self.carry_out(op, call),
+            Err(error) => {
+                tracing::debug!(plugin = %self.id, %error, "{kind} refused");
+                self.finish(op, Err(error));
+            }
+        }
+        op
+    }
+
+    fn checked(&self, kind: &str, args: &[u8]) -> Result<Call, OpError> {
+        let call = Call::parse(kind, args)?;
+        call.check(&self.grants)?;
+        if let Some(track) = call.track()
+            && !self.hub.owns(self.index, track)
+        {
+            return Err(OpError::Closed(format!(
+                "track {track} is over, or not this plugin's"
+            )));
+        }
+        Ok(call)
+    }
+
+    fn carry_out(self: &Arc<Self>, op: u64, call: Call) {
+        self.hub.interactions().observe(clock::now(), &call);
+        self.hub.interactions_changed.notify_one();
+        let (instant, droppable) = (call.is_instant(), call.can_be_dropped());
+        let plays = matches!(call, Call::Play { .. });
+        let mut work = Box::pin(run(self.clone(), call));
+        if instant {
+            let _runtime = self.hub.runtime.enter();
+            let polled = work.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            if let Poll::Ready(outcome) = polled {
+                self.finish(op, outcome);
+                return;
+            }
+        }
+        let this = self.clone();
+        let task = self.hub.runtime.spawn(async move {
+            let outcome = work.await;
+            let track = outcome
+                .as_ref()
+                .ok()
+                .and_then(|body| body.get("track")?.as_u64());
+            match track {
+                Some(track) if plays => this.hub.adopt(&this, track, op, outcome),
+                _ => drop(this.finish(op, outcome)),
+            }
+        });
+        if droppable && let Some(handle) = lock(&self.ops).under_way.get_mut(&op) {
+            *handle = Some(task.abort_handle());
+        }
+    }
+
+    /// Reports an op's outcome. `false` if nobody waits for it any more.
+    pub(crate) fn finish(&self, op: u64, outcome: Outcome) -> bool {
+        if lock(&self.ops).under_way.remove(&op).is_none() {
+            return false;
+        }
+        let (status, body) = match outcome {
+            Ok(body) => (abi::OK, body.to_string()),
+            Err(error) => (error.status(), error.body().to_string()),
+        };
+        self.mailbox.post_done(op, status, body);
+        true
+    }
+
+    pub(crate) fn cancel(&self, op: u64) {
+        if let Some(Some(handle)) = lock(&self.ops).under_way.remove(&op) {
+            handle.abort();
+        }
+    }
+
+    // ---- commands and faults ----
+
+    pub(crate) fn set_commands(&self, json: &[u8]) -> Result<(), OpError> {
+        let list: Vec<Value> = serde_json::from_slice(json)
+            .map_err(|error| OpError::Invalid(format!("not a list of commands: {error}")))?;
+        let named = |command: &Value| command.get("name").is_some_and(Value::is_string);
+        if !list.iter().all(named) {
+            return Err(OpError::Invalid("a command has no name".into()));
+        }
+        *lock(&self.commands) = list;
+        self.hub.commands_changed.notify_one();
+        Ok(())
+    }
+
+    pub(crate) fn commands(&self) -> Vec<Value> {
+        lock(&self.commands).clone()
+    }
+
+    pub(crate) fn set_fault(&self, why: String) {
+        *lock(&self.fault) = Some(why);
+    }
+
+    pub(crate) fn take_fault(&self) -> Option<String> {
+        lock(&self.fault).take()
+    }
+
+    /// Its instance is gone: nothing of it may linger, and nobody may wait for it.
+    pub(crate) fn bury(&self) {
+        self.mailbox.close();
+        let ops = core::mem::take(&mut lock(&self.ops).under_way);
+        for handle in ops.into_values().flatten() {
+            handle.abort();
+        }
+        self.hub.stop_tracks_of(self.index);
+        let owed = self.hub.interactions().abandon(self.index);
+        let absence = self.absence();
+        for open in owed {
+            self.hub
+                .answer(&open, &format!("The `{}` plugin {absence}", self.id));
+        }
+    }
+
+    // ---- status ----
+
+    pub(crate) fn status(&self) -> Status {
+        lock(&self.status).clone()
+    }
+
+    pub(crate) fn set_status(&self, change: impl FnOnce(&mut Status)) {
+        change(&mut lock(&self.status));
+    }
+
+    /// This thread is the control thread from now on.
+    pub(crate) fn bind(&self) {
+        let _ = self.control.set(std::thread::current().id());
+    }
+
+    /// Checks a thread tag and says who broke it (architecture C6).
+    pub(crate) fn on_control(&self, function: &str) -> bool {
+        let right = self.control.get() == Some(&std::thread::current().id());
+        if !right {
+            tracing::error!(
+                plugin = %self.id,
+                "it called {function} outside its control thread; the call is refused"
+            );
+        }
+        right
+    }
+
+    /// Runs a callback, noting how long it takes.
+    pub(crate) fn timed<T>(&self, what: &str, call: impl FnOnce() -> T) -> T {
+        let begun = clock::now();
+        *lock(&self.busy) = Some((begun, what.to_owned()));
+        let result = call();
+        *lock(&self.busy) = None;
+        let took = clock::now().duration_since(begun);
+        if took > SLOW {
+            let ms = took.as_millis();
+            tracing::warn!(plugin = %self.id, "{what} took {ms} ms; work belongs into Cx::spawn");
+        }
+        result
+    }
+
+    /// Its state was saved.
+    pub(crate) fn count_save(&self) {
+        self.saves.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often its state was saved.
+    pub(crate) fn saves(&self) -> u64 {
+        self.saves.load(Ordering::Relaxed)
+    }
+
+    /// What it is inside of, since when.
+    pub(crate) fn busy(&self) -> Option<(Instant, String)> {
+        lock(&self.busy).clone()
+    }
+}
+
+/// Files, lists and timers are the host's business, the rest is the runner's.
+async fn run(link: Arc<Link>, call: Call) -> Outcome {
+    match call {
+        Call::Timer(time) => {
+            tokio::time::sleep(time).await;
+            Ok(Value::Null)
+        }
+        Call::List(dir) => {
+            let (grants, named) = (link.grants.clone(), dir.clone());
+            on_disk(move || files::list(&grants.read_path(&dir)?, &named)).await
+        }
+        Call::Probe(what) => {
+            let what = real(&link, what).await?;
+            link.hub.runner.run(Call::Probe(what)).await
+        }
+        Call::Play {
+            guild,
+            what,
+            gain,
+            start,
+            paused,
+        } => {
+            let what = real(&link, what).await?;
+            link.hub
+                .runner
+                .run(Call::Play {
+                    guild,
+                    what,
+                    gain,
+                    start,
+                    paused,
+                })
+                .await
+        }
+        other => link.hub.runner.run(other).await,
+    }
+}
+
+/// The real path of a file, if it is granted.
+async fn real(link: &Link, what: crate::What) -> Result<crate::What, OpError> {
+    let crate::What::Path(path) = what else {
+        return Ok(what);
+    };
+    let grants = link.grants.clone();
+    on_disk(move || {
+        let real = grants.read_path(&path)?;
+        let real = real.into_os_string().into_string();
+        let real =
+            real.map_err(|_| OpError::Invalid(format!("`{path}` leads to no UTF-8 path")))?;
+        Ok(crate::What::Path(real))
+    })
+    .await
+}
+
+async fn on_disk<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, OpError> + Send + 'static,
+) -> Result<T, OpError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(_) => Err(OpError::Closed("the bot is stopping".into())),
+    }
+}

@@ -1,0 +1,308 @@
+//! What waits for a plugin's control thread (architecture B6 row 2).
+//!
+//! Three queues, because only one of them may lose anything. Events: bounded; the oldest goes and
+//! one `Lost(n)` takes its place. Finished ops: bounded by the ops under way. Woken tasks: bounded
+//! by the tasks, each counted once. They are taken in that order of urgency, with a turn for events
+//! every now and then, so that a plugin that wakes itself without end still hears the world.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use crate::clock;
+use mynah_plugin::abi;
+
+/// Events kept for a plugin that is busy.
+pub(crate) const MAX_EVENTS: usize = 256;
+/// Completions and wakes in a row before an event gets its turn.
+const TURN: u32 = 64;
+
+/// Something for the control thread to do.
+#[derive(Debug)]
+pub(crate) enum Mail {
+    /// Stop for good, for this `abi::WHY_…`.
+    Stop(u32),
+    /// An op finished.
+    Done {
+        op: u64,
+        status: abi::Status,
+        body: String,
+    },
+    /// A task was woken.
+    Run(u64),
+    /// Something happened.
+    Event(Event),
+}
+
+/// An event on its way to a plugin.
+#[derive(Clone, Debug)]
+pub(crate) struct Event {
+    /// `abi::EVENT_…`.
+    pub(crate) kind: u32,
+    pub(crate) name: Arc<str>,
+    pub(crate) json: Arc<str>,
+    /// Guild, or 0.
+    pub(crate) session: u64,
+    pub(crate) at_us: u64,
+    /// Set for interactions: a person waits for this one.
+    pub(crate) interaction: Option<u64>,
+}
+
+/// What became of a posted event.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Posted {
+    /// It waits.
+    Waiting,
+    /// It waits, but an older one had to go; its interaction, if it was one.
+    Displaced(Option<u64>),
+    /// The plugin does not run.
+    Closed,
+}
+
+#[derive(Default)]
+struct Queues {
+    open: bool,
+    stop: Option<u32>,
+    done: VecDeque<(u64, abi::Status, String)>,
+    wakes: VecDeque<u64>,
+    woken: BTreeSet<u64>,
+    events: VecDeque<Event>,
+    lost: u64,
+    lost_ever: u64,
+    in_a_row: u32,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Mailbox {
+    queues: Mutex<Queues>,
+    ready: Condvar,
+}
+
+impl Mailbox {
+    fn queues(&self) -> MutexGuard<'_, Queues> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An instance is about to start: let things in.
+    pub(crate) fn open(&self) {
+        self.queues().open = true;
+    }
+
+    /// The instance is gone, and so is everything meant for it; the interactions among it.
+    pub(crate) fn close(&self) -> Vec<u64> {
+        let mut queues = self.queues();
+        queues.open = false;
+        queues.done.clear();
+        queues.wakes.clear();
+        queues.woken.clear();
+        queues.lost = 0;
+        queues
+            .events
+            .drain(..)
+            .filter_map(|event| event.interaction)
+            .collect()
+    }
+
+    pub(crate) fn post(&self, event: Event) -> Posted {
+        let mut queues = self.queues();
+        if !queues.open {
+            return Posted::Closed;
+        }
+        queues.events.push_back(event);
+        let displaced = (queues.events.len() > MAX_EVENTS).then(|| queues.events.pop_front());
+        if displaced.is_some() {
+            queues.lost += 1;
+            queues.lost_ever += 1;
+        }
+        drop(queues);
+        self.ready.notify_one();
+        match displaced.flatten() {
+            Some(oldest) => Posted::Displaced(oldest.interaction),
+            None => Posted::Waiting,
+        }
+    }
+
+    pub(crate) fn post_done(&self, op: u64, status: abi::Status, body: String) {
+        let mut queues = self.queues();
+        if queues.open {
+            queues.done.push_back((op, status, body));
+            drop(queues);
+            self.ready.notify_one();
+        }
+    }
+
+    pub(crate) fn wake(&self, task: u64) {
+        let mut queues = self.queues();
+        if queues.open && queues.woken.insert(task) {
+            queues.wakes.push_back(task);
+            drop(queues);
+            self.ready.notify_one();
+        }
+    }
+
+    /// Before everything else, even when nothing runs.
+    pub(crate) fn stop(&self, why: u32) {
+        self.queues().stop = Some(why);
+        self.ready.notify_one();
+    }
+
+    /// Events lost since the beginning.
+    pub(crate) fn lost_ever(&self) -> u64 {
+        self.queues().lost_ever
+    }
+
+    /// The next thing to do, or `None` at the deadline.
+    pub(crate) fn take(&self, deadline: Option<Instant>) -> Option<Mail> {
+        let mut queues = self.queues();
+        loop {
+            if let Some(mail) = queues.next() {
+                return Some(mail);
+            }
+            queues = match deadline {
+                None => self
+                    .ready
+                    .wait(queues)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(clock::now());
+                    if left.is_zero() {
+                        return None;
+                    }
+                    let waited = self.ready.wait_timeout(queues, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+}
+
+impl Queues {
+    fn next(&mut self) -> Option<Mail> {
+        if let Some(why) = self.stop.take() {
+            return Some(Mail::Stop(why));
+        }
+        let events_first = self.in_a_row >= TURN;
+        if events_first && let Some(event) = self.next_event() {
+            return Some(event);
+        }
+        self.in_a_row += 1;
+        if let Some((op, status, body)) = self.done.pop_front() {
+            return Some(Mail::Done { op, status, body });
+        }
+        if let Some(task) = self.wakes.pop_front() {
+            self.woken.remove(&task);
+            return Some(Mail::Run(task));
+        }
+        self.next_event()
+    }
+
+    fn next_event(&mut self) -> Option<Mail> {
+        self.in_a_row = 0;
+        if self.lost > 0 {
+            let json = format!("{{\"n\":{}}}", core::mem::take(&mut self.lost));
+            let at_us = self.events.front().map_or(0, |event| event.at_us);
+            let event = Event {
+                kind: abi::EVENT_MYNAH,
+                name: "mynah.lost".into(),
+                json: json.into(),
+                session: 0,
+                at_us,
+                interaction: None,
+            };
+            return Some(Mail::Event(event));
+        }
+        self.events.pop_front().map(Mail::Event)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    fn event(n: u64) -> Event {
+        Event {
+            kind: abi::EVENT_DISCORD,
+            name: "X".into(),
+            json: n.to_string().into(),
+            session: 0,
+            at_us: n,
+            interaction: Some(n),
+        }
+    }
+
+    fn open() -> Mailbox {
+        let mailbox = Mailbox::default();
+        mailbox.open();
+        mailbox
+    }
+
+    fn name(mail: Option<Mail>) -> String {
+        match mail {
+            Some(Mail::Event(event)) => format!("{} {}", event.name, event.json),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_full_mailbox_loses_the_oldest_and_says_how_many() {
+        let mailbox = open();
+        for n in 0..MAX_EVENTS as u64 {
+            assert_eq!(mailbox.post(event(n)), Posted::Waiting);
+        }
+        assert_eq!(mailbox.post(event(900)), Posted::Displaced(Some(0)));
+        assert_eq!(mailbox.post(event(901)), Posted::Displaced(Some(1)));
+        assert_eq!(name(mailbox.take(None)), "mynah.lost {\"n\":2}");
+        assert_eq!(name(mailbox.take(None)), "X 2");
+        assert_eq!(mailbox.lost_ever(), 2);
+    }
+
+    #[test]
+    fn finished_ops_and_woken_tasks_come_before_events() {
+        let mailbox = open();
+        mailbox.post(event(1));
+        mailbox.wake(7);
+        mailbox.post_done(3, 0, "{}".into());
+        assert!(matches!(mailbox.take(None), Some(Mail::Done { op: 3, .. })));
+        assert!(matches!(mailbox.take(None), Some(Mail::Run(7))));
+        assert_eq!(name(mailbox.take(None)), "X 1");
+    }
+
+    #[test]
+    fn a_task_woken_often_runs_once() {
+        let mailbox = open();
+        mailbox.wake(7);
+        mailbox.wake(7);
+        mailbox.post(event(1));
+        assert!(matches!(mailbox.take(None), Some(Mail::Run(7))));
+        assert_eq!(name(mailbox.take(None)), "X 1");
+    }
+
+    #[test]
+    fn a_plugin_that_wakes_itself_without_end_still_gets_its_events() {
+        let mailbox = open();
+        mailbox.post(event(1));
+        let turns = (0..1000).take_while(|_| {
+            mailbox.wake(7);
+            matches!(mailbox.take(None), Some(Mail::Run(7)))
+        });
+        assert_eq!(turns.count(), TURN as usize);
+    }
+
+    #[test]
+    fn a_closed_mailbox_takes_nothing_but_a_stop() {
+        let mailbox = open();
+        mailbox.post(event(5));
+        mailbox.wake(1);
+        assert_eq!(mailbox.close(), [5]);
+        assert_eq!(mailbox.post(event(6)), Posted::Closed);
+        mailbox.wake(2);
+        mailbox.post_done(1, 0, String::new());
+        mailbox.stop(abi::WHY_SHUTDOWN);
+        assert!(matches!(mailbox.take(None), Some(Mail::Stop(0))));
+        assert!(mailbox.take(Some(clock::now())).is_none());
+    }
+}

@@ -1,0 +1,218 @@
+//! From the engine's events to the plugins' mailboxes. Never waits for a plugin.
+
+use crate::{clock, hub::Hub, link::Link, mailbox::Event};
+use mynah_engine::{Event as Incoming, StopReason, TrackEvent, VoiceEvent};
+use mynah_plugin::abi;
+use mynah_wire::GuildId;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, MissedTickBehavior, interval, sleep_until},
+};
+
+/// A callback this long means the plugin hangs (architecture C5.3).
+pub(crate) const STUCK: Duration = Duration::from_secs(5);
+/// How often that is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+pub(crate) struct Router {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) links: Arc<[Arc<Link>]>,
+    /// Set when the gateway is done for good.
+    pub(crate) ended: watch::Sender<Option<StopReason>>,
+}
+
+/// The part of an interaction that decides whose it is.
+#[derive(Deserialize)]
+struct Asked {
+    id: mynah_wire::InteractionId,
+    token: String,
+    #[serde(rename = "type")]
+    kind: u8,
+    #[serde(default)]
+    data: Value,
+}
+
+impl Router {
+    pub(crate) async fn run(self, mut events: mpsc::Receiver<Incoming>) {
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut said_stuck = vec![false; self.links.len()];
+        loop {
+            let deadline = self.hub.interactions().deadline();
+            let overdue = async {
+                match deadline {
+                    Some(deadline) => sleep_until(Instant::from_std(deadline)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                event = events.recv() => match event {
+                    Some(event) => self.route(event),
+                    None => return,
+                },
+                () = overdue => self.answer_overdue(),
+                () = self.hub.interactions_changed.notified() => {}
+                _ = look.tick() => self.look_for_stuck(&mut said_stuck),
+            }
+        }
+    }
+
+    fn route(&self, event: Incoming) {
+        match event {
+            Incoming::Dispatch { name, data, .. } if name == "INTERACTION_CREATE" => {
+                self.interaction(name.into(), data);
+            }
+            Incoming::Dispatch {
+                name,
+                guild_id,
+                data,
+            } => {
+                let wanting: Vec<_> = self
+                    .links
+                    .iter()
+                    .filter(|link| link.events.contains(&name))
+                    .collect();
+                let name: Arc<str> = name.into();
+                for link in wanting {
+                    link.deliver(self.event(abi::EVENT_DISCORD, &name, data.clone(), guild_id));
+                }
+            }
+            Incoming::Track {
+                guild_id,
+                track,
+                kind,
+            } => {
+                let (kind, reason, last) = match kind {
+                    TrackEvent::Started => ("started", None, false),
+                    TrackEvent::Ended => ("ended", None, true),
+                    TrackEvent::Stopped => ("stopped", None, true),
+                    TrackEvent::Failed(reason) => ("failed", Some(reason), true),
+                    TrackEvent::Stalled => ("stalled", None, false),
+                    TrackEvent::Recovered => ("recovered", None, false),
+                    _ => return,
+                };
+                let json = json!({
+                    "guild_id": guild_id, "track": track.0, "kind": kind, "reason": reason.unwrap_or_default(),
+                });
+                let event = self.own("mynah.track", &json, guild_id);
+                self.hub.track_event(&self.links, track.0, event, last);
+            }
+            Incoming::Voice { guild_id, kind } => self.voice(guild_id, kind),
+            Incoming::Stopped(reason) => {
+                let _ = self.ended.send(Some(reason));
+            }
+            _ => {}
+        }
+    }
+
+    fn voice(&self, guild_id: GuildId, kind: VoiceEvent) {
+        let (kind, channel_id, reason) = match kind {
+            VoiceEvent::Connected { channel_id } => ("connected", Some(channel_id), None),
+            VoiceEvent::Moved { channel_id } => ("moved", Some(channel_id), None),
+            VoiceEvent::Lost { reason } => ("lost", None, Some(reason)),
+            VoiceEvent::Resumed => ("resumed", None, None),
+            VoiceEvent::Ended { reason } => ("ended", None, Some(reason)),
+            _ => return,
+        };
+        let json = json!({
+            "guild_id": guild_id, "kind": kind, "channel_id": channel_id,
+            "reason": reason.unwrap_or_default(),
+        });
+        let hears = |link: &&Arc<Link>| {
+            ["voice.speak", "voice.listen", "voice.opus"]
+                .iter()
+                .any(|cap| link.grants.has(cap))
+        };
+        for link in self.links.iter().filter(hears) {
+            link.deliver(self.own("mynah.voice", &json, guild_id));
+        }
+    }
+
+    fn own(&self, name: &str, json: &Value, guild: GuildId) -> Event {
+        self.event(
+            abi::EVENT_MYNAH,
+            &name.into(),
+            json.to_string().into(),
+            Some(guild),
+        )
+    }
+
+    fn event(&self, kind: u32, name: &Arc<str>, json: Arc<str>, guild: Option<GuildId>) -> Event {
+        Event {
+            kind,
+            name: name.clone(),
+            json,
+            session: guild.map_or(0, GuildId::get),
+            at_us: clock::us_since(self.hub.origin),
+            interaction: None,
+        }
+    }
+
+    /// Commands and autocompletion by the command's name, components and dialogs by their prefix.
+    fn interaction(&self, name: Arc<str>, json: Arc<str>) {
+        let asked: Asked = match serde_json::from_str(&json) {
+            Ok(asked) => asked,
+            Err(error) => return tracing::warn!(%error, "an interaction could not be read"),
+        };
+        let owner = match asked.data.get("custom_id").and_then(Value::as_str) {
+            Some(custom_id) => custom_id
+                .split_once(':')
+                .and_then(|(id, _)| self.links.iter().position(|link| link.id == id)),
+            None => self.hub.directory().owner(&asked.data),
+        };
+        let id = asked.id.get();
+        // Somebody owes an answer from now on; without an owner, the host does.
+        let link = owner.and_then(|owner| self.links.get(owner));
+        let index = link.map_or(usize::MAX, |link| link.index);
+        self.hub
+            .interactions()
+            .begin(clock::now(), id, &asked.token, asked.kind, index);
+        let Some(link) = link else {
+            let open = self.hub.interactions().take(id);
+            if let Some(open) = open {
+                let words = "This bot does not offer that any more, or is still starting. Try \
+                             again in a moment.";
+                self.hub.answer(&open, words);
+            }
+            return;
+        };
+        let mut event = self.event(abi::EVENT_DISCORD, &name, json, None);
+        event.interaction = Some(id);
+        link.deliver(event);
+    }
+
+    fn answer_overdue(&self) {
+        let overdue = self.hub.interactions().overdue(clock::now());
+        for open in overdue {
+            let Some(link) = self.links.get(open.plugin) else {
+                continue;
+            };
+            tracing::warn!(plugin = %link.id, "it did not answer an interaction in time");
+            self.hub.answer(
+                &open,
+                &format!("The `{}` plugin {}", link.id, link.absence()),
+            );
+        }
+    }
+
+    fn look_for_stuck(&self, said: &mut [bool]) {
+        for (link, said) in self.links.iter().zip(said) {
+            let busy = link
+                .busy()
+                .filter(|(since, _)| clock::now().duration_since(*since) > STUCK);
+            if let Some((_, what)) = &busy
+                && !*said
+            {
+                tracing::error!(
+                    plugin = %link.id,
+                    "it is stuck in {what} for more than {} s; everything else goes on",
+                    STUCK.as_secs()
+                );
+            }
+            *said = busy.is_some();
+        }
+    }
+}
