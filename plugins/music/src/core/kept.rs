@@ -1,0 +1,50 @@
+//! What outlives the plugin: queues and volumes.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Core, room};
+use crate::ids::GuildId;
+use crate::queue::Item;
+
+/// The state of all servers, as it is written down.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    servers: Vec<KeptRoom>,
+}
+
+/// The state of one server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct KeptRoom {
+    guild: GuildId,
+    volume: u16,
+    /// What waits, with the interrupted item first.
+    waiting: Vec<Item>,
+}
+
+impl Core {
+    /// What to start from next time. Changes nothing.
+    #[must_use]
+    pub fn keep(&self, now: std::time::Duration) -> Kept {
+        let rooms = self.rooms.iter();
+        let servers = rooms.map(|(guild, room)| KeptRoom {
+            guild: *guild,
+            volume: room.volume(),
+            waiting: room.unfinished(now),
+        });
+        Kept {
+            servers: servers.collect(),
+        }
+    }
+
+    /// Takes up what was kept: nothing plays yet, `/resume` goes on. Limits may have become tighter.
+    pub fn restore(&mut self, kept: Kept) {
+        for KeptRoom {
+            guild,
+            volume,
+            waiting,
+        } in kept.servers
+        {
+            room(&mut self.rooms, &self.rules, guild).restore(volume, waiting);
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! What the host reports: outcomes of requests, tracks, the voice connection.
+
+use std::time::Duration;
+
+use super::playing::{Pending, Phase};
+use super::{MAX_EARLY, Room, Step};
+use crate::calls::{Outcome, TrackNews, VoiceNews};
+use crate::desk::Desk;
+use crate::ids::{ChannelId, Reply, Ticket, Track};
+use crate::says;
+
+impl Room {
+    /// Takes the outcome of a request this room [awaits](Room::awaits).
+    pub(crate) fn outcome(
+        &mut self,
+        desk: &mut Desk,
+        now: Duration,
+        ticket: Ticket,
+        outcome: Outcome,
+    ) {
+        match self
+            .current
+            .as_ref()
+            .filter(|current| current.awaits(ticket))
+            .map(|c| c.phase)
+        {
+            Some(Phase::Joining(_, channel)) => return self.joined(desk, channel, outcome),
+            Some(_) => return self.opened(desk, now, outcome),
+            None => {}
+        }
+        if let Some((_, step)) = self.step.take_if(|(t, _)| *t == ticket) {
+            return self.stepped(desk, now, step, outcome);
+        }
+        if let Some(place) = self.probing.iter().position(|(t, _)| *t == ticket) {
+            let (_, wish) = self.probing.swap_remove(place);
+            return self.probed(desk, now, wish, outcome);
+        }
+        if let Some(place) = self.asking.iter().position(|(t, _)| *t == ticket) {
+            let (_, reply) = self.asking.swap_remove(place);
+            self.positioned(desk, now, reply, &outcome);
+        }
+    }
+
+    /// News of a track of this server; tracks that are not the current one's are somebody else's.
+    pub(crate) fn track(&mut self, desk: &mut Desk, now: Duration, track: Track, news: TrackNews) {
+        let Some(current) = &mut self.current else {
+            return;
+        };
+        if matches!(current.phase, Phase::Opening(_)) {
+            if current.early.len() < MAX_EARLY {
+                current.early.push((track, news)); // its number is not known yet
+            }
+            return;
+        }
+        if current.track() != Some(track) {
+            return;
+        }
+        match news {
+            TrackNews::Started => self.sounded(desk, now, track),
+            TrackNews::Ended => self.ended(desk),
+            TrackNews::Failed(reason) => self.failed(desk, &reason),
+            // Not by this room, which lets go of a track before it stops it.
+            TrackNews::Stopped => self.cut_off(desk, now),
+        }
+    }
+
+    /// News of the voice connection.
+    pub(crate) fn voice(&mut self, desk: &mut Desk, now: Duration, news: VoiceNews) {
+        match news {
+            VoiceNews::Moved(channel) => self.voice = Some(channel),
+            VoiceNews::Connected(channel) => {
+                self.voice = Some(channel);
+                self.sound_flows(now);
+            }
+            VoiceNews::Resumed => self.sound_flows(now),
+            VoiceNews::Lost => {
+                if let Some(current) = &mut self.current {
+                    current.heard.hold(now);
+                }
+            }
+            VoiceNews::Ended(reason) => self.disconnected(desk, now, &reason),
+        }
+    }
+
+    fn sound_flows(&mut self, now: Duration) {
+        if let Some(current) = &mut self.current
+            && matches!(current.phase, Phase::Sounding(_))
+        {
+            current.heard.go_on(now);
+        }
+    }
+
+    fn disconnected(&mut self, desk: &mut Desk, now: Duration, reason: &str) {
+        if self
+            .current
+            .as_ref()
+            .is_some_and(|current| matches!(current.phase, Phase::Joining(..)))
+        {
+            return; // the outcome of the join says more
+        }
+        self.voice = None;
+        self.cut_off(desk, now);
+        let leaving = matches!(self.step, Some((_, Step::Leave { .. })));
+        if !leaving && !self.queue.is_empty() {
+            self.tell(desk, says::disconnected(reason, self.queue.len()));
+        }
+    }
+
+    fn joined(&mut self, desk: &mut Desk, channel: ChannelId, outcome: Outcome) {
+        let Some(mut current) = self.current.take() else {
+            return;
+        };
+        let Outcome::Failed(reason) = outcome else {
+            self.voice = Some(channel);
+            current.phase = Phase::Opening(self.open(desk, &current.item));
+            self.current = Some(current);
+            return;
+        };
+        match current.pending {
+            Pending::Play(reply) => desk.whisper(reply, says::join_failed(channel, &reason)),
+            Pending::Resume(reply) | Pending::Skip(reply, _) => {
+                desk.whisper(reply, says::join_failed(channel, &reason));
+                self.queue.put_back(current.item);
+            }
+            Pending::Nobody => self.queue.put_back(current.item),
+        }
+    }
+
+    fn opened(&mut self, desk: &mut Desk, now: Duration, outcome: Outcome) {
+        let Some(current) = &mut self.current else {
+            return;
+        };
+        match outcome {
+            Outcome::Playing(track) => {
+                current.taken(now, track);
+                for (early, news) in std::mem::take(&mut current.early) {
+                    if early == track {
+                        self.track(desk, now, early, news);
+                    }
+                }
+            }
+            Outcome::Failed(reason) => self.failed(desk, &reason),
+            other => self.failed(
+                desk,
+                &format!("the host answered {other:?} to a request to play"),
+            ),
+        }
+    }
+
+    fn stepped(&mut self, desk: &mut Desk, now: Duration, step: Step, outcome: Outcome) {
+        let failure = match outcome {
+            Outcome::Failed(reason) => Some(reason),
+            _ => None,
+        };
+        match (step, failure) {
+            (Step::Pause { reply, track }, failure) => {
+                self.paused(desk, now, reply, track, failure)
+            }
+            (Step::Resume { reply, track }, failure) => {
+                self.resumed(desk, now, reply, track, failure)
+            }
+            // A track that could not be stopped was over already: it is silent either way.
+            (Step::Stop { reply, text }, _) => desk.say(reply, text),
+            (
+                Step::Gain {
+                    reply,
+                    track,
+                    before,
+                },
+                Some(reason),
+            ) if self.plays(track) => {
+                self.volume = before;
+                desk.whisper(reply, says::refused(&reason));
+            }
+            (Step::Gain { reply, .. }, _) => desk.say(reply, says::volume_set(self.volume)),
+            (Step::Leave { reply, .. }, Some(reason)) => {
+                desk.whisper(reply, says::refused(&reason))
+            }
+            (
+                Step::Leave {
+                    reply,
+                    channel,
+                    cleared,
+                },
+                None,
+            ) => {
+                self.voice = None;
+                desk.say(reply, says::left(channel, cleared));
+            }
+        }
+    }
+
+    fn plays(&self, track: Track) -> bool {
+        self.current
+            .as_ref()
+            .is_some_and(|current| current.track() == Some(track))
+    }
+
+    fn paused(
+        &mut self,
+        desk: &mut Desk,
+        now: Duration,
+        reply: Reply,
+        track: Track,
+        failure: Option<String>,
+    ) {
+        let Some(current) = self.current.as_mut().filter(|c| c.track() == Some(track)) else {
+            return desk.whisper(reply, says::JUST_ENDED);
+        };
+        if let Some(reason) = failure {
+            return desk.whisper(reply, says::refused(&reason));
+        }
+        current.phase = Phase::Paused(track);
+        current.heard.hold(now);
+        desk.say(reply, says::paused(&current.item, current.heard.at(now)));
+    }
+
+    fn resumed(
+        &mut self,
+        desk: &mut Desk,
+        now: Duration,
+        reply: Reply,
+        track: Track,
+        failure: Option<String>,
+    ) {
+        let Some(current) = self.current.as_mut().filter(|c| c.track() == Some(track)) else {
+            return desk.whisper(reply, says::JUST_ENDED);
+        };
+        if let Some(reason) = failure {
+            return desk.whisper(reply, says::refused(&reason));
+        }
+        current.phase = Phase::Sounding(track);
+        current.heard.go_on(now);
+        desk.say(reply, says::resumed(&current.item, current.heard.at(now)));
+    }
+
+    fn probed(&mut self, desk: &mut Desk, now: Duration, mut wish: super::Wish, outcome: Outcome) {
+        match outcome {
+            Outcome::Tags(tags) => {
+                wish.item.label = tags.label(&wish.file_name);
+                wish.item.length = tags.length;
+                self.admit(desk, now, wish);
+            }
+            Outcome::Failed(reason) => {
+                desk.whisper(
+                    wish.caller.reply,
+                    says::unplayable(&wish.item.label, &reason),
+                );
+            }
+            // Not readable as tags, so whether it can be played is for the engine to say.
+            _ => self.admit(desk, now, wish),
+        }
+    }
+
+    fn positioned(&mut self, desk: &mut Desk, now: Duration, reply: Reply, outcome: &Outcome) {
+        let Some(current) = &self.current else {
+            return desk.whisper(reply, says::nothing_playing(self.queue.len()));
+        };
+        let at = match outcome {
+            Outcome::Position(at) if current.track().is_some() => *at,
+            _ => current.heard.at(now),
+        };
+        desk.say(
+            reply,
+            says::position(&current.item, at, &current.sound(), self.volume),
+        );
+    }
+}
