@@ -1,0 +1,102 @@
+//! `GET /control/state`.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::Problem;
+use crate::realm::Realm;
+use crate::server::Shared;
+use crate::store::VoiceOwner;
+
+pub(super) fn show(shared: &Arc<Shared>) -> Result<Value, Problem> {
+    let realm = shared.realm();
+    let store = &realm.store;
+    let guilds: Vec<Value> = store
+        .guilds
+        .values()
+        .map(|guild| {
+            json!({"id": guild.id, "name": guild.name, "owner_id": guild.owner_id,
+                "members": guild.members.keys().collect::<Vec<_>>()})
+        })
+        .collect();
+    let channels: Vec<Value> = store
+        .channels
+        .values()
+        .map(|channel| {
+            json!({"id": channel.id, "guild_id": channel.guild_id, "name": channel.name,
+                "kind": channel.kind.word(), "bitrate": channel.bitrate_bps,
+                "user_limit": channel.user_limit, "status": channel.status,
+                "recipients": channel.recipients})
+        })
+        .collect();
+    let users: Vec<Value> = store
+        .users
+        .values()
+        .map(|user| json!({"user_id": user.id, "name": user.username, "bot": user.bot}))
+        .collect();
+    let voice_states: Vec<Value> = store
+        .voice
+        .values()
+        .map(|state| {
+            let mut value = store.bare_voice_state_json(state);
+            if let Some(fields) = value.as_object_mut() {
+                fields.remove("session_id"); // with the token it is the voice credential
+                fields.insert("guild_id".into(), json!(state.guild_id));
+                let simulated = state.owner == VoiceOwner::Simulated;
+                fields.insert("simulated".into(), json!(simulated));
+            }
+            value
+        })
+        .collect();
+    Ok(json!({
+        "guilds": guilds, "channels": channels, "users": users, "bots": bots(&realm),
+        "voice_states": voice_states, "voice_sessions": realm.voice.sessions(),
+        "faults": realm.faults.list(),
+    }))
+}
+
+/// Bots with the state of their gateway sessions.
+fn bots(realm: &Realm) -> Vec<Value> {
+    let state_of = |bot| {
+        let mut sessions = realm
+            .sessions
+            .values()
+            .filter(|s| s.user_id == bot)
+            .peekable();
+        if sessions.peek().is_none() {
+            return "offline";
+        }
+        if sessions.any(|s| s.link.is_some()) {
+            "connected"
+        } else {
+            "disconnected"
+        }
+    };
+    realm
+        .store
+        .bots
+        .values()
+        .map(|bot| {
+            let sessions: Vec<Value> = realm
+                .sessions
+                .values()
+                .filter(|session| session.user_id == bot.user_id)
+                .map(|session| {
+                    json!({"shard": [session.shard.0, session.shard.1], "seq": session.seq(),
+                        "intents": session.intents, "connected": session.link.is_some(),
+                        "presence": session.presence})
+                })
+                .collect();
+            let commands: Vec<&str> = realm
+                .store
+                .commands
+                .everywhere(bot.application_id())
+                .map(|command| command.name.as_str())
+                .collect();
+            json!({"user_id": bot.user_id, "application_id": bot.application_id(),
+                "name": bot.name, "gateway": state_of(bot.user_id), "sessions": sessions,
+                "commands": commands})
+        })
+        .collect()
+}

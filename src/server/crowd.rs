@@ -1,0 +1,131 @@
+//! The line to the simulated users.
+//!
+//! Simulated users are real voice clients and live outside this room (crate `mynah-users`), so that
+//! the server never links the client's protocol machines. The binary joins the two through
+//! [`Crowd`]; the control API calls it (interfaces.md section 2).
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+
+use mynah_wire::{ChannelId, GuildId, Secret, UserId};
+use serde::Serialize;
+
+/// A future on the heap: the price of a trait object with async verbs.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What a gateway session would have learned from VOICE_STATE_UPDATE and VOICE_SERVER_UPDATE.
+#[derive(Clone, Debug)]
+pub struct VoiceTicket {
+    /// In which guild.
+    pub guild_id: GuildId,
+    /// Which channel.
+    pub channel_id: ChannelId,
+    /// Who joins.
+    pub user_id: UserId,
+    /// Goes into the voice Identify.
+    pub session_id: String,
+    /// Goes into the voice Identify.
+    pub token: Secret,
+    /// `host:port` of the voice websocket.
+    pub endpoint: String,
+}
+
+/// What a user says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SayWhat {
+    /// A sound file.
+    Path(PathBuf),
+    /// A sine tone.
+    Tone {
+        /// Frequency.
+        hz: f64,
+        /// Length.
+        seconds: f64,
+        /// Level relative to full scale.
+        dbfs: f64,
+    },
+}
+
+/// Let a user speak.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SayRequest {
+    /// The sound.
+    pub what: SayWhat,
+    /// Start again at its end, until told otherwise.
+    pub looped: bool,
+    /// Answer only when the sound has been sent.
+    pub wait: bool,
+}
+
+/// The user speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct SayReport {
+    /// When the first packet left, in microseconds since the Unix epoch.
+    pub started_at_us: u64,
+    /// Packets sent; known only when the caller waited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packets: Option<u64>,
+}
+
+/// Container of what was heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HearFormat {
+    /// Decoded and mixed, 48 kHz stereo.
+    Wav,
+    /// The untouched Opus packets.
+    Ogg,
+}
+
+/// Record what a user hears from now on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HearRequest {
+    /// Exact length of the recording.
+    pub seconds: f64,
+    /// Only this sender; `None` is everybody.
+    pub from: Option<UserId>,
+    /// Container.
+    pub format: HearFormat,
+}
+
+/// What arrived while listening.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct HearStats {
+    /// RTP packets received.
+    pub packets: u64,
+    /// Sequence numbers that never came.
+    pub lost: u64,
+    /// Packets that came after their turn.
+    pub late: u64,
+    /// Interarrival jitter (RFC 3550 section 6.4.1).
+    pub jitter_ms: f64,
+    /// Arrival of the first packet, in microseconds since the call.
+    pub first_packet_us: Option<u64>,
+    /// Longest pause between two packets.
+    pub max_gap_ms: f64,
+}
+
+/// A finished recording.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// What arrived.
+    pub stats: HearStats,
+}
+
+/// The simulated users as voice clients.
+pub trait Crowd: Send + Sync {
+    /// Joins voice; ready when the voice session is live. A ticket for the same user replaces the
+    /// old session.
+    fn join(&self, ticket: VoiceTicket) -> BoxFuture<'_, Result<(), String>>;
+    /// Leaves voice.
+    fn leave(&self, user_id: UserId) -> BoxFuture<'_, ()>;
+    /// Speaks.
+    fn say(&self, user_id: UserId, request: SayRequest)
+    -> BoxFuture<'_, Result<SayReport, String>>;
+    /// Listens.
+    fn hear(&self, user_id: UserId, request: HearRequest) -> BoxFuture<'_, Result<Heard, String>>;
+    /// The user's own mute and deaf switches.
+    fn set_flags(&self, user_id: UserId, self_mute: bool, self_deaf: bool);
+}

@@ -1,0 +1,295 @@
+//! All voice sessions and rooms, without I/O.
+//!
+//! The hub knows who may connect (grants from the main gateway), who is connected, and what each
+//! member must be told. Connections are [`Peer`](super::peer::Peer)s; the media path reads an
+//! immutable [`Table`](super::sfu::Table) the hub publishes after every change.
+
+mod admit;
+mod room;
+mod session;
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mynah_wire::rng::Rng;
+use mynah_wire::voice::close;
+use mynah_wire::{EncryptionMode, GuildId, UserId};
+
+use super::fault::{Scope, UdpFault};
+use super::grant::{Flags, Grant, SessionReport};
+use super::outbox::{Body, Message};
+use super::peer::{Ask, Gone, Verdict};
+use super::sfu::{ActiveFault, Table};
+use session::{Session, SessionKey};
+
+/// How long a session without connection waits to be resumed (voice.md section 11, [rec]).
+pub const RESUME_WINDOW: Duration = Duration::from_secs(60);
+/// Members of one channel; Discord's largest stages hold more, this server's rooms do not.
+const MAX_SESSIONS: usize = 10_000;
+
+/// Names one connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// What the shell knows about a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Link {
+    /// Its name.
+    pub id: ConnectionId,
+    /// Gateway version.
+    pub version: u8,
+    /// The IPv4 address at which this client reaches the media socket.
+    pub media_ip: Ipv4Addr,
+}
+
+/// What the shell must do.
+#[derive(Debug)]
+pub enum Output {
+    /// Publish this to the media path. Always comes before what clients are told about it.
+    Table(Arc<Table>),
+    /// Give this to the peer of that connection.
+    Tell(ConnectionId, Message),
+    /// Let the peer of that connection close with this code.
+    Close(ConnectionId, u16),
+    /// Nothing more to do until the next call, or this instant.
+    Wait(Option<Instant>),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Hub {
+    modes: Vec<EncryptionMode>,
+    media_port: u16,
+    rng: Rng,
+    grants: HashMap<(GuildId, UserId), Grant>,
+    flags: HashMap<(GuildId, UserId), Flags>,
+    guilds: HashSet<GuildId>,
+    sessions: BTreeMap<SessionKey, Session>,
+    connections: HashMap<ConnectionId, SessionKey>,
+    faults: BTreeMap<u64, (Scope, UdpFault)>,
+    next_session: u64,
+    next_key: u64,
+    generation: u64,
+    is_table_stale: bool,
+    outputs: VecDeque<Output>,
+}
+
+impl Hub {
+    /// An empty hub that offers `modes` in this order and media at `media_port`. The seed decides
+    /// stream numbers, never keys.
+    pub fn new(modes: Vec<EncryptionMode>, media_port: u16, seed: u64) -> Self {
+        Self {
+            modes,
+            media_port,
+            rng: Rng::new(seed),
+            grants: HashMap::new(),
+            flags: HashMap::new(),
+            guilds: HashSet::new(),
+            sessions: BTreeMap::new(),
+            connections: HashMap::new(),
+            faults: BTreeMap::new(),
+            next_session: 1,
+            next_key: 1,
+            generation: 0,
+            is_table_stale: false,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// From now on an Identify with these credentials is good. Replaces an older grant of the same
+    /// member; a move to another channel closes the old socket with 4014.
+    pub fn grant(&mut self, grant: Grant) {
+        let member = (grant.guild_id, grant.user_id);
+        self.guilds.insert(grant.guild_id);
+        let channel_id = grant.channel_id;
+        self.grants.insert(member, grant);
+        if let Some(session) = self.session_of(member)
+            && session.channel_id != channel_id
+        {
+            let key = session.key;
+            self.end(key, Some(close::DISCONNECTED));
+        }
+    }
+
+    /// The member may not be here any more: 4014 after a kick or leave, 4022 when the channel is
+    /// gone.
+    pub fn revoke(&mut self, guild_id: GuildId, user_id: UserId, code: u16) {
+        let member = (guild_id, user_id);
+        self.grants.remove(&member);
+        self.flags.remove(&member);
+        if let Some(key) = self.session_of(member).map(|session| session.key) {
+            self.end(key, Some(code));
+        }
+    }
+
+    /// The member's mute and deaf flags changed.
+    pub fn set_flags(&mut self, guild_id: GuildId, user_id: UserId, flags: Flags) {
+        self.flags.insert((guild_id, user_id), flags);
+        self.is_table_stale = true;
+    }
+
+    /// Answers what a peer asks. `fresh_key` is random and used for at most one session
+    /// description; randomness for keys is an argument like any other input.
+    pub fn answer(
+        &mut self,
+        now: Instant,
+        link: Link,
+        ask: Ask,
+        fresh_key: [u8; 32],
+    ) -> Option<Verdict> {
+        match ask {
+            Ask::Identify(claim) => Some(self.identify(link, &claim)),
+            Ask::Resume { claim, replay } => Some(self.resume(link, &claim, replay)),
+            Ask::Select { address, mode } => Some(self.select(link, address, mode, fresh_key)),
+            Ask::Speaking(flags) => {
+                self.speaking(link, flags);
+                None
+            }
+            Ask::BackendVersion => {
+                self.tell_backend_version(link);
+                None
+            }
+            Ask::Dave { op, .. } => {
+                // Policy `off`: no member has a group, so there is nothing to deliver. The
+                // delivery service of dave.md section 9 takes these over.
+                tracing::trace!(op, "DAVE message in a room without DAVE");
+                None
+            }
+            Ask::Gone(gone) => {
+                self.gone(now, link.id, gone);
+                None
+            }
+        }
+    }
+
+    /// Closes the sockets in `scope` with `code`. With `forget`, sessions and grants go too, as
+    /// after a server restart: a Resume is then answered 4006.
+    pub fn close(&mut self, scope: Scope, code: u16, forget: bool) {
+        let covered: Vec<_> = self
+            .sessions
+            .values()
+            .filter(|session| scope.covers(session.user_id, session.channel_id))
+            .map(|session| (session.key, session.connection, session.member()))
+            .collect();
+        for (key, connection, member) in covered {
+            if forget {
+                self.grants.remove(&member);
+                self.end(key, Some(code));
+            } else if let Some(connection) = connection {
+                self.outputs.push_back(Output::Close(connection, code));
+            }
+        }
+    }
+
+    /// Starts a fault on the media path; the same id replaces.
+    pub fn set_fault(&mut self, fault_id: u64, scope: Scope, fault: UdpFault) {
+        self.faults.insert(fault_id, (scope, fault));
+        self.is_table_stale = true;
+    }
+
+    /// Ends a fault.
+    pub fn clear_fault(&mut self, fault_id: u64) {
+        self.is_table_stale |= self.faults.remove(&fault_id).is_some();
+    }
+
+    /// Forgets sessions nobody resumed in time.
+    pub fn tick(&mut self, now: Instant) {
+        let expired: Vec<_> = self
+            .sessions
+            .values()
+            .filter(|session| session.expires().is_some_and(|at| at <= now))
+            .map(|session| session.key)
+            .collect();
+        for key in expired {
+            self.end(key, None);
+        }
+    }
+
+    /// What to do next.
+    pub fn poll(&mut self) -> Output {
+        if std::mem::take(&mut self.is_table_stale) {
+            return Output::Table(Arc::new(self.table()));
+        }
+        self.outputs.pop_front().unwrap_or_else(|| {
+            Output::Wait(self.sessions.values().filter_map(Session::expires).min())
+        })
+    }
+
+    /// Every session, oldest first.
+    pub fn reports(&self) -> Vec<SessionReport> {
+        self.sessions
+            .values()
+            .map(|session| session.report(self.flags_of(session)))
+            .collect()
+    }
+
+    fn flags_of(&self, session: &Session) -> Flags {
+        self.flags
+            .get(&session.member())
+            .copied()
+            .unwrap_or_default()
+    }
+
+    fn session_of(&self, member: (GuildId, UserId)) -> Option<&Session> {
+        self.sessions
+            .values()
+            .find(|session| session.member() == member)
+    }
+
+    fn session_on(&self, connection: ConnectionId) -> Option<SessionKey> {
+        self.connections.get(&connection).copied()
+    }
+
+    fn table(&mut self) -> Table {
+        self.generation += 1;
+        Table {
+            generation: self.generation,
+            members: self
+                .sessions
+                .values()
+                .map(|session| session.media(self.flags_of(session)))
+                .collect(),
+            faults: self
+                .faults
+                .iter()
+                .map(|(id, (scope, fault))| ActiveFault {
+                    id: *id,
+                    scope: *scope,
+                    fault: *fault,
+                })
+                .collect(),
+        }
+    }
+
+    /// Numbers a message of one session and sends it if there is a connection.
+    fn tell(&mut self, key: SessionKey, body: Body) {
+        let Some(session) = self.sessions.get_mut(&key) else {
+            return;
+        };
+        let message = session.outbox.push(body);
+        if let Some(connection) = session.connection {
+            self.outputs.push_back(Output::Tell(connection, message));
+        }
+    }
+
+    /// A connection ended.
+    fn gone(&mut self, now: Instant, connection: ConnectionId, gone: Gone) {
+        let Some(key) = self.connections.remove(&connection) else {
+            return;
+        };
+        match gone {
+            Gone::Finished => self.end(key, None),
+            Gone::Resumable => {
+                if let Some(session) = self.sessions.get_mut(&key) {
+                    session.connection = None;
+                    session.lost_at = Some(now);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
