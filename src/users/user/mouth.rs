@@ -1,0 +1,246 @@
+//! Speech: frames out at absolute 20 ms deadlines, sealed, with the silence that ends them.
+
+use std::time::{Duration, Instant};
+
+use mynah_audio::{FRAMES, SILENCE};
+use mynah_session::transport::RtpSealer;
+use mynah_wire::Ssrc;
+use mynah_wire::rtp::{FIXED_HEADER_LEN, Header, MAX_PACKET_BYTES};
+use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock;
+use crate::speech::Frame;
+
+const TICK: Duration = Duration::from_millis(20);
+/// Up to this late, frames follow quickly; later, the time is skipped rather than burst through.
+const CATCH_UP: Duration = Duration::from_millis(60);
+/// Before the first frame is there: ask again this soon.
+const RETRY: Duration = Duration::from_millis(2);
+/// Silence frames at the end of every talkspurt (voice.md section 4).
+const TAIL: u8 = 5;
+
+/// A user's mouth: what is being said, and where the stream stands.
+#[derive(Debug)]
+pub struct Mouth {
+    line: Option<Line>,
+    speech: Option<Speech>,
+    muted: bool,
+    /// Silence frames still to send because of a mute.
+    mute_tail: u8,
+    sequence: u16,
+    timestamp: u32,
+    last: Option<Instant>,
+    packet: Box<[u8; MAX_PACKET_BYTES]>,
+}
+
+#[derive(Debug)]
+struct Line {
+    sealer: RtpSealer,
+    ssrc: Ssrc,
+}
+
+#[derive(Debug)]
+struct Speech {
+    frames: mpsc::Receiver<Frame>,
+    deadline: Instant,
+    /// Silence frames still to send once the sound is over.
+    tail: Option<u8>,
+    packets: u64,
+    /// Taken by the first frame.
+    started: Option<oneshot::Sender<u64>>,
+    done: oneshot::Sender<u64>,
+}
+
+/// What a deadline brings.
+enum Step {
+    /// Send this.
+    Send(Frame),
+    /// Nothing this time.
+    Skip,
+    /// Not due yet.
+    Wait,
+    /// The speech is over.
+    End,
+}
+
+impl Mouth {
+    /// A silent mouth; the stream starts at these numbers.
+    pub fn new(first_sequence: u16, first_timestamp: u32) -> Self {
+        Self {
+            line: None,
+            speech: None,
+            muted: false,
+            mute_tail: 0,
+            sequence: first_sequence,
+            timestamp: first_timestamp,
+            last: None,
+            packet: Box::new([0; MAX_PACKET_BYTES]),
+        }
+    }
+
+    /// New keys: speech held back goes on.
+    pub fn plug(&mut self, now: Instant, sealer: RtpSealer, ssrc: Ssrc) {
+        self.line = Some(Line { sealer, ssrc });
+        if let Some(speech) = &mut self.speech {
+            speech.deadline = speech.deadline.max(now);
+        }
+    }
+
+    /// No connection: speech is held back.
+    pub fn unplug(&mut self) {
+        self.line = None;
+    }
+
+    /// True while connected.
+    pub const fn has_line(&self) -> bool {
+        self.line.is_some()
+    }
+
+    /// Begins to speak, instead of whatever was spoken before.
+    pub fn say(
+        &mut self,
+        now: Instant,
+        frames: mpsc::Receiver<Frame>,
+        started: oneshot::Sender<u64>,
+        done: oneshot::Sender<u64>,
+    ) {
+        let deadline = match self.speech.take() {
+            Some(before) => {
+                let next = before.deadline.max(now);
+                before.end();
+                next
+            }
+            None => now,
+        };
+        self.speech = Some(Speech {
+            frames,
+            deadline,
+            tail: None,
+            packets: 0,
+            started: Some(started),
+            done,
+        });
+    }
+
+    /// A muted mouth goes on speaking unheard, as people do.
+    pub fn set_mute(&mut self, muted: bool) {
+        if muted && !self.muted && self.speech.as_ref().is_some_and(|s| s.packets > 0) {
+            self.mute_tail = TAIL;
+        }
+        self.muted = muted;
+    }
+
+    /// When the next frame is due.
+    pub fn wake(&self) -> Option<Instant> {
+        self.line.as_ref()?;
+        self.speech.as_ref().map(|speech| speech.deadline)
+    }
+
+    /// The next datagram that is due; call until `None`.
+    pub fn due(&mut self, now: Instant) -> Option<&[u8]> {
+        loop {
+            self.line.as_ref()?;
+            let speech = self.speech.as_mut()?;
+            let at = speech.deadline;
+            match speech.step(now) {
+                Step::Wait => return None,
+                Step::Skip => {}
+                Step::End => {
+                    if let Some(speech) = self.speech.take() {
+                        speech.end();
+                    }
+                }
+                Step::Send(frame) => {
+                    if let Some(started) = speech.started.take() {
+                        let _ = started.send(clock::unix_us());
+                    }
+                    let heard = match (self.muted, self.mute_tail) {
+                        (false, _) => Some(frame),
+                        (true, 0) => None,
+                        (true, left) => {
+                            self.mute_tail = left - 1;
+                            Some(SILENCE.into())
+                        }
+                    };
+                    if let Some(length) = heard.and_then(|frame| self.seal(at, &frame)) {
+                        return self.packet.get(..length);
+                    }
+                }
+            }
+        }
+    }
+
+    fn seal(&mut self, at: Instant, frame: &[u8]) -> Option<usize> {
+        let line = self.line.as_mut()?;
+        // The media clock counts through pauses (voice.md section 9).
+        if let Some(last) = self.last.replace(at) {
+            let ticks = at.saturating_duration_since(last).as_secs_f64() / TICK.as_secs_f64();
+            let ticks = (ticks.round() as u32).max(1);
+            self.timestamp = self
+                .timestamp
+                .wrapping_add(ticks.wrapping_mul(FRAMES as u32));
+        }
+        let header = Header::opus(self.sequence, self.timestamp, line.ssrc).write();
+        self.sequence = self.sequence.wrapping_add(1);
+        let end = FIXED_HEADER_LEN + frame.len();
+        self.packet
+            .get_mut(..FIXED_HEADER_LEN)?
+            .copy_from_slice(&header);
+        self.packet
+            .get_mut(FIXED_HEADER_LEN..end)?
+            .copy_from_slice(frame);
+        let length = line
+            .sealer
+            .seal(&mut self.packet[..], FIXED_HEADER_LEN, end)
+            .ok()?;
+        if let Some(speech) = &mut self.speech {
+            speech.packets += 1;
+        }
+        Some(length)
+    }
+}
+
+impl Speech {
+    fn step(&mut self, now: Instant) -> Step {
+        if self.deadline > now {
+            return Step::Wait;
+        }
+        if now.saturating_duration_since(self.deadline) > CATCH_UP {
+            self.deadline = now;
+        }
+        let frame = match self.tail {
+            Some(0) => return Step::End,
+            Some(left) => {
+                self.tail = Some(left - 1);
+                SILENCE.into()
+            }
+            None => match self.frames.try_recv() {
+                Ok(frame) => frame,
+                Err(TryRecvError::Empty) => {
+                    // Not started: soon. Started: the producer is late, this frame stays silent.
+                    self.deadline = if self.started.is_some() {
+                        now + RETRY
+                    } else {
+                        self.deadline + TICK
+                    };
+                    return Step::Skip;
+                }
+                Err(TryRecvError::Disconnected) if self.started.is_some() => return Step::End,
+                Err(TryRecvError::Disconnected) => {
+                    self.tail = Some(TAIL);
+                    return Step::Skip;
+                }
+            },
+        };
+        self.deadline += TICK;
+        Step::Send(frame)
+    }
+
+    fn end(self) {
+        let _ = self.done.send(self.packets);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! Pacing in virtual time.
+
+use mynah_session::transport::RtpOpener;
+use mynah_wire::EncryptionMode;
+
+use super::*;
+
+const MODE: EncryptionMode = EncryptionMode::Aes256GcmRtpSize;
+const KEY: [u8; 32] = [5; 32];
+
+fn plugged(now: Instant) -> Mouth {
+    let mut mouth = Mouth::new(65_534, u32::MAX - 960);
+    mouth.plug(now, RtpSealer::new(MODE, &KEY, 0), Ssrc(7));
+    mouth
+}
+
+fn opened(packet: &[u8]) -> (u16, u32, Vec<u8>) {
+    let mut packet = packet.to_vec();
+    let opened = RtpOpener::new(MODE, &KEY).open(&mut packet).unwrap();
+    let header = opened.header;
+    (
+        header.sequence,
+        header.timestamp,
+        packet[opened.payload].to_vec(),
+    )
+}
+
+struct Said {
+    started: oneshot::Receiver<u64>,
+    done: oneshot::Receiver<u64>,
+}
+
+fn say(mouth: &mut Mouth, now: Instant, frames: mpsc::Receiver<Frame>) -> Said {
+    let (started_to, started) = oneshot::channel();
+    let (done_to, done) = oneshot::channel();
+    mouth.say(now, frames, started_to, done_to);
+    Said { started, done }
+}
+
+fn frames(count: u8) -> mpsc::Receiver<Frame> {
+    let (sender, receiver) = mpsc::channel(usize::from(count).max(1));
+    for n in 0..count {
+        sender.try_send([0xFC, n].into()).unwrap();
+    }
+    receiver
+}
+
+/// Runs until nothing is due: (milliseconds, sequence, timestamp, payload).
+fn run(mouth: &mut Mouth, start: Instant) -> Vec<(u128, u16, u32, Vec<u8>)> {
+    let mut all = Vec::new();
+    while let Some(wake) = mouth.wake() {
+        let now = wake.max(start);
+        while let Some(packet) = mouth.due(now) {
+            let (sequence, timestamp, payload) = opened(packet);
+            all.push((
+                now.duration_since(start).as_millis(),
+                sequence,
+                timestamp,
+                payload,
+            ));
+        }
+    }
+    all
+}
+
+#[test]
+fn frames_go_every_20_ms_and_end_in_five_frames_of_silence() {
+    let start = Instant::now();
+    let mut mouth = plugged(start);
+    let mut said = say(&mut mouth, start, frames(3));
+    let sent = run(&mut mouth, start);
+    assert_eq!(sent.len(), 8);
+    for (n, (ms, sequence, timestamp, payload)) in sent.iter().enumerate() {
+        assert_eq!(*ms, 20 * n as u128);
+        assert_eq!(*sequence, 65_534u16.wrapping_add(n as u16));
+        assert_eq!(*timestamp, (u32::MAX - 960).wrapping_add(960 * n as u32));
+        assert_eq!(payload == &SILENCE, n >= 3);
+    }
+    assert!(said.started.try_recv().is_ok());
+    assert_eq!(said.done.try_recv(), Ok(8));
+}
+
+#[test]
+fn the_timestamp_counts_through_a_pause_and_the_sequence_does_not() {
+    let start = Instant::now();
+    let mut mouth = plugged(start);
+    let _first = say(&mut mouth, start, frames(1));
+    let before = run(&mut mouth, start);
+    let later = start + Duration::from_secs(2);
+    let _second = say(&mut mouth, later, frames(1));
+    let after = run(&mut mouth, start);
+    let (last, next) = (before.last().unwrap(), &after[0]);
+    assert_eq!(next.1, last.1.wrapping_add(1));
+    assert_eq!(next.2.wrapping_sub(last.2), 2 * 48_000 - 5 * 960);
+}
+
+#[test]
+fn a_slow_producer_leaves_a_hole_and_no_burst() {
+    let start = Instant::now();
+    let mut mouth = plugged(start);
+    let (producer, receiver) = mpsc::channel(8);
+    let _said = say(&mut mouth, start, receiver);
+    producer.try_send([0xFC, 0].into()).unwrap();
+    assert!(mouth.due(start).is_some());
+    for ms in [20, 40, 60] {
+        assert!(mouth.due(start + Duration::from_millis(ms)).is_none());
+    }
+    producer.try_send([0xFC, 1].into()).unwrap();
+    producer.try_send([0xFC, 2].into()).unwrap();
+    let now = start + Duration::from_millis(80);
+    let (sequence, timestamp, _) = opened(mouth.due(now).unwrap());
+    assert_eq!(sequence, 65_535);
+    assert_eq!(timestamp, (u32::MAX - 960).wrapping_add(4 * 960));
+    assert!(
+        mouth.due(now).is_none(),
+        "the next frame waits for its time"
+    );
+}
+
+#[test]
+fn after_a_long_stall_the_time_is_skipped() {
+    let start = Instant::now();
+    let mut mouth = plugged(start);
+    let _said = say(&mut mouth, start, frames(20));
+    assert!(mouth.due(start).is_some());
+    let now = start + Duration::from_millis(500);
+    assert!(mouth.due(now).is_some());
+    assert!(mouth.due(now).is_none());
+}
+
+#[test]
+fn without_a_line_speech_waits_and_then_goes_on() {
+    let start = Instant::now();
+    let mut mouth = plugged(start);
+    let _said = say(&mut mouth, start, frames(4));
+    assert!(mouth.due(start).is_some());
+    mouth.unplug();
+    assert_eq!(mouth.wake(), None);
+    assert!(mouth.due(start + Duration::from_secs(1)).is_none());
+    let later = start + Duration::from_secs(5);
+    mouth.plug(later, RtpSealer::new(MODE, &KEY, 0), Ssrc(8));
+    let rest = run(&mut mouth, start);
+    assert_eq!(rest.len(), 3 + 5, "nothing was skipped");
+    assert_eq!(rest[0].0, 5000);
+}
+
+#[test]
+fn a_muted_mouth_ends_with_silence_and_goes_on_unheard() {
+    let start = Instant::now();
+    let mut mouth = plugged(start);
+    let mut said = say(&mut mouth, start, frames(30));
+    for n in 0..5 {
+        assert!(mouth.due(start + n * TICK).is_some());
+    }
+    mouth.set_mute(true);
+    let rest = run(&mut mouth, start);
+    assert_eq!(rest.len(), 5);
+    assert!(rest.iter().all(|(_, _, _, payload)| *payload == SILENCE));
+    assert_eq!(said.done.try_recv(), Ok(10));
+}
+
+#[test]
+fn a_new_sound_replaces_the_old_one_on_the_same_beat() {
+    let start = Instant::now();
+    let mut mouth = plugged(start);
+    let mut first = say(&mut mouth, start, frames(30));
+    assert!(mouth.due(start).is_some());
+    let _second = say(&mut mouth, start + Duration::from_millis(3), frames(1));
+    assert_eq!(first.done.try_recv(), Ok(1));
+    assert_eq!(mouth.wake(), Some(start + TICK));
+}
+
+#[test]
+fn an_empty_sound_ends_without_a_packet() {
+    let start = Instant::now();
+    let mut mouth = plugged(start);
+    let mut said = say(&mut mouth, start, frames(0));
+    assert!(run(&mut mouth, start).is_empty());
+    assert_eq!(said.done.try_recv(), Ok(0));
+    assert!(said.started.try_recv().is_err());
+}
