@@ -109,6 +109,22 @@ fn silence_and_garbage_in_the_recording_are_told_apart() {
 }
 
 #[test]
+fn noise_bursts_the_codec_has_roughened_still_count_as_heard() {
+    let source = noise(960 * 30, 14);
+    let mut heard = source.clone();
+    let rough = noise(960, 98);
+    // As much coding noise as twice the sound's power: correlation 0.58.
+    heard[9 * SAMPLES..10 * SAMPLES]
+        .iter_mut()
+        .zip(&rough)
+        .for_each(|(h, r)| *h += r * std::f32::consts::SQRT_2);
+    assert!(compare_frames(&source, &heard).is_clean());
+    // Nothing but noise is not excused.
+    heard[9 * SAMPLES..10 * SAMPLES].copy_from_slice(&rough);
+    assert_eq!(compare_frames(&source, &heard).damaged, [9]);
+}
+
+#[test]
 fn a_running_clock_shows_as_drift() {
     let source = noise(48_000 * 2, 12);
     assert_eq!(drift_frames(&source, &source), Some(0));

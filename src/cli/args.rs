@@ -1,0 +1,110 @@
+//! What can be said on the command line.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A Discord voice bot: music over one honest voice connection.
+#[derive(Debug, Parser)]
+#[command(name = "mynah", version, about, args_conflicts_with_subcommands = true)]
+#[command(
+    after_help = "Without a command, mynah runs the bot. Exit codes: 0 fine, 1 failed, 2 wrong \
+    usage, 78 configuration or credentials wrong."
+)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub run: RunArgs,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the bot (what `mynah` alone does).
+    Run(RunArgs),
+    /// Run the embedded Discord-compatible server alone, for other bots and libraries.
+    Serve(ServeArgs),
+    /// Play a sound to a listener and report how well it was heard.
+    Demo(DemoArgs),
+    /// Show every mistake in the configuration at once.
+    Check(CheckArgs),
+}
+
+/// `mynah run`.
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// The settings.
+    #[arg(long, value_name = "FILE", default_value = "bot.toml")]
+    pub config: PathBuf,
+    /// Write addresses and ids to this file (JSON) once everything is up.
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+}
+
+/// `mynah serve`.
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// Address to listen on. Anything but this machine needs MYNAH_CONTROL_TOKEN to be set.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub bind: IpAddr,
+    /// Port of REST, gateway and control API; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    pub http_port: u16,
+    /// Port of the voice websocket; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    pub voice_port: u16,
+    /// Speak TLS on the HTTP port too (https and wss), with a certificate of the ready file's ca_file.
+    #[arg(long)]
+    pub tls: bool,
+    /// Decides the ids of the guild, its channels and the bot.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Policy for end-to-end encryption of voice.
+    #[arg(long, value_enum, default_value_t = Dave::Off)]
+    pub dave: Dave,
+    /// Also offer the voice encryption modes that Discord has withdrawn.
+    #[arg(long)]
+    pub legacy_modes: bool,
+    /// Where the certificate of the voice endpoint is kept.
+    #[arg(long, value_name = "FOLDER", default_value = "data")]
+    pub data: PathBuf,
+    /// Write addresses and ids to this file (JSON) once everything is up.
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+}
+
+/// Policies for end-to-end encryption that this version has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Dave {
+    /// Voice is encrypted between client and server only.
+    Off,
+}
+
+/// `mynah demo`.
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// The sound to play; without one, a built-in tune.
+    pub file: Option<PathBuf>,
+    /// Play no more than this [default: 60; 20 for the built-in tune].
+    #[arg(long, value_name = "N")]
+    pub seconds: Option<f64>,
+    /// Where to write what the listener heard: .ogg keeps the Opus packets, .wav is decoded.
+    #[arg(long, value_name = "FILE", default_value = "heard.ogg")]
+    pub out: PathBuf,
+}
+
+/// `mynah check`.
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// The settings.
+    #[arg(long, value_name = "FILE", default_value = "bot.toml")]
+    pub config: PathBuf,
+    /// Also log in for a moment, and say as whom.
+    #[arg(long)]
+    pub online: bool,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}

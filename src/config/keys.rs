@@ -1,0 +1,422 @@
+//! The one table of keys: name, kind, default and documentation.
+//!
+//! The shipped `bot.toml` is generated from it ([`super::shipped`]), unknown keys are told from known
+//! ones by it, and every default is read from it by the same code that reads the file.
+
+/// How the environment twin of a key is read, and what a message calls the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A string; the variable is taken as it is.
+    Text,
+    /// Anything else; the variable is TOML (`true`, `8`, `{ … }`).
+    Toml,
+    /// A list of strings; the variable is a TOML list, or words with commas between.
+    List,
+}
+
+/// How the shipped file shows a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shipped {
+    /// As `name = default`.
+    Set,
+    /// Commented out, with this value as the example.
+    Example(&'static str),
+}
+
+/// One key.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Table it stands in; empty for the top level.
+    pub section: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    /// The default as a TOML literal; empty when the key has none.
+    pub default: &'static str,
+    /// How the shipped file shows it.
+    pub shipped: Shipped,
+    /// What it means, one line each.
+    pub docs: &'static [&'static str],
+}
+
+impl Key {
+    /// `section.name`.
+    pub fn path(&self) -> String {
+        if self.section.is_empty() {
+            self.name.to_owned()
+        } else {
+            format!("{}.{}", self.section, self.name)
+        }
+    }
+
+    /// The environment variable that overrides this key.
+    pub fn variable(&self) -> String {
+        variable(&self.path())
+    }
+}
+
+/// The environment variable that overrides the key at a dotted path.
+pub fn variable(path: &str) -> String {
+    format!("{PREFIX}{}", path.replace('.', "__").to_uppercase())
+}
+
+/// What every environment variable that is a setting begins with.
+pub const PREFIX: &str = "MYNAH__";
+
+/// A table of the file and what it is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Section {
+    /// Its name as in the header.
+    pub name: &'static str,
+    /// What it is about.
+    pub docs: &'static [&'static str],
+}
+
+/// The tables, in the order of the shipped file.
+pub const SECTIONS: &[Section] = &[
+    Section {
+        name: "discord",
+        docs: &["Where the bot lives, and as whom."],
+    },
+    Section {
+        name: "paths",
+        docs: &["Folders. Relative ones start at this file; {data} is the data folder."],
+    },
+    Section {
+        name: "log",
+        docs: &["Logs go to standard error."],
+    },
+    Section {
+        name: "net",
+        docs: &["What plugins fetch from the network (attachments, for now)."],
+    },
+    Section {
+        name: "voice",
+        docs: &["The voice connection and the sound sent over it."],
+    },
+    Section {
+        name: "server",
+        docs: &["The embedded server; used with api = \"embedded\" only. It listens on 127.0.0.1."],
+    },
+    Section {
+        name: "plugins.music",
+        docs: &[
+            "Music: /play, /pause, /resume, /skip, /stop, /queue, /nowplaying, /volume, /leave.",
+        ],
+    },
+];
+
+const fn set(
+    section: &'static str,
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    docs: &'static [&'static str],
+) -> Key {
+    Key {
+        section,
+        name,
+        kind,
+        default,
+        shipped: Shipped::Set,
+        docs,
+    }
+}
+
+const fn example(
+    section: &'static str,
+    name: &'static str,
+    kind: Kind,
+    shown: &'static str,
+    docs: &'static [&'static str],
+) -> Key {
+    Key {
+        section,
+        name,
+        kind,
+        default: "",
+        shipped: Shipped::Example(shown),
+        docs,
+    }
+}
+
+/// Every key, in the order of the shipped file.
+pub const KEYS: &[Key] = &[
+    set("", "schema", Kind::Toml, "1", &["Version of this format."]),
+    // ---------------------------------------------------------------------------------------
+    set(
+        "discord",
+        "api",
+        Kind::Text,
+        "\"embedded\"",
+        &[
+            "\"embedded\": the built-in Discord-compatible server, on this machine only; no token needed.",
+            "\"discord\":  the real Discord; needs a token (README.md, \"Going to real Discord\").",
+            "A URL:      another server that speaks Discord's API, such as a running `mynah serve`.",
+        ],
+    ),
+    example(
+        "discord",
+        "token_file",
+        Kind::Text,
+        "\"/run/secrets/discord_token\"",
+        &[
+            "The bot token: from a file that holds nothing else, from a variable you name, or from the",
+            "variable MYNAH__DISCORD__TOKEN. (`token = \"…\"` in this file works too, but leaks easily.)",
+        ],
+    ),
+    example("discord", "token_env", Kind::Text, "\"BOT_TOKEN\"", &[]),
+    Key {
+        section: "discord",
+        name: "token",
+        kind: Kind::Text,
+        default: "",
+        shipped: Shipped::Example(""),
+        docs: &[],
+    },
+    example(
+        "discord",
+        "ca_file",
+        Kind::Text,
+        "\"ca.pem\"",
+        &["With a URL above: the certificate (PEM) that server's voice endpoint is signed with."],
+    ),
+    set(
+        "discord",
+        "command_scope",
+        Kind::Text,
+        "\"global\"",
+        &[
+            "Where slash commands are registered: \"global\", or \"guild\" (at once, in dev_guilds only).",
+        ],
+    ),
+    set(
+        "discord",
+        "dev_guilds",
+        Kind::List,
+        "[]",
+        &["Guild ids, as strings."],
+    ),
+    set(
+        "discord",
+        "shards",
+        Kind::Toml,
+        "\"auto\"",
+        &[
+            "Gateway connections: \"auto\" takes what Discord recommends; or a number from 1 to 1000.",
+        ],
+    ),
+    set(
+        "discord",
+        "status",
+        Kind::Toml,
+        "{ kind = \"listening\", text = \"/play\" }",
+        &[
+            "What the member list shows. Kinds: playing, listening, watching, competing, custom, none.",
+        ],
+    ),
+    // ---------------------------------------------------------------------------------------
+    set(
+        "paths",
+        "data",
+        Kind::Text,
+        "\"./data\"",
+        &["Certificates, cache and everything the bot keeps. One running bot per data folder."],
+    ),
+    set(
+        "paths",
+        "library",
+        Kind::List,
+        "[\"{data}/music\"]",
+        &[
+            "Folders with music for /play, searched with everything below them. They must exist, except",
+            "those inside {data}, which are made.",
+        ],
+    ),
+    set(
+        "paths",
+        "cache",
+        Kind::Text,
+        "\"{data}/cache\"",
+        &["Downloads are kept here while they play."],
+    ),
+    // ---------------------------------------------------------------------------------------
+    set(
+        "log",
+        "level",
+        Kind::Text,
+        "\"info\"",
+        &["error, warn, info, debug or trace."],
+    ),
+    set(
+        "log",
+        "format",
+        Kind::Text,
+        "\"pretty\"",
+        &["pretty, or json (one object a line)."],
+    ),
+    // ---------------------------------------------------------------------------------------
+    set(
+        "net",
+        "max_body",
+        Kind::Text,
+        "\"256MiB\"",
+        &["Largest single download."],
+    ),
+    // ---------------------------------------------------------------------------------------
+    set(
+        "voice",
+        "bitrate",
+        Kind::Text,
+        "\"auto\"",
+        &[
+            "\"auto\" takes the voice channel's own bitrate; or a fixed one such as \"96k\" (8k to 510k).",
+        ],
+    ),
+    set(
+        "voice",
+        "complexity",
+        Kind::Toml,
+        "10",
+        &["Effort of the Opus encoder, 0 to 10. 5 costs half as much."],
+    ),
+    set(
+        "voice",
+        "reconnect_give_up",
+        Kind::Text,
+        "\"10m\"",
+        &["How long a broken voice connection is tried again; the song waits meanwhile."],
+    ),
+    set(
+        "voice",
+        "realtime",
+        Kind::Toml,
+        "true",
+        &[
+            "Ask the system for real-time scheduling of the sound threads; without the right to it the",
+            "bot runs all the same, and sound may stutter on a busy machine.",
+        ],
+    ),
+    set(
+        "voice",
+        "threads",
+        Kind::Toml,
+        "1",
+        &["Sound threads, 1 to 64: one serves a hundred calls."],
+    ),
+    set(
+        "voice",
+        "allow_legacy_modes",
+        Kind::Toml,
+        "false",
+        &["Accept voice encryption that Discord has withdrawn, if a server offers nothing better."],
+    ),
+    // ---------------------------------------------------------------------------------------
+    set(
+        "server",
+        "http_port",
+        Kind::Toml,
+        "0",
+        &["Port of REST, gateway and control API; 0 takes a free one."],
+    ),
+    set(
+        "server",
+        "voice_port",
+        Kind::Toml,
+        "0",
+        &["Port of the voice websocket; 0 takes a free one."],
+    ),
+    set(
+        "server",
+        "seed",
+        Kind::Toml,
+        "0",
+        &["Decides the ids of the guild, its channels and the bot: the same seed, the same ids."],
+    ),
+    set(
+        "server",
+        "legacy_modes",
+        Kind::Toml,
+        "false",
+        &["Also offer the withdrawn voice encryption modes, for old libraries."],
+    ),
+    // ---------------------------------------------------------------------------------------
+    set(
+        "plugins.music",
+        "enabled",
+        Kind::Toml,
+        "true",
+        &["false: neither loaded nor are its commands registered."],
+    ),
+    example(
+        "plugins.music",
+        "grant",
+        Kind::List,
+        "[\"voice.speak\", \"commands\", \"chat.send\", \"fs.read:*\", \"net.http:*\"]",
+        &[
+            "What it may do. Left out, a built-in plugin may do what it asks for, and read files in the",
+            "folders of [paths] library only.",
+        ],
+    ),
+    set(
+        "plugins.music",
+        "default_volume",
+        Kind::Toml,
+        "100",
+        &["Percent. 100 leaves the music exactly as it is."],
+    ),
+    set(
+        "plugins.music",
+        "max_volume",
+        Kind::Toml,
+        "150",
+        &["The loudest /volume takes, 1 to 150."],
+    ),
+    set(
+        "plugins.music",
+        "max_queue",
+        Kind::Toml,
+        "500",
+        &["The most tracks that may wait in one server."],
+    ),
+    set(
+        "plugins.music",
+        "max_track",
+        Kind::Text,
+        "\"4h\"",
+        &["The longest track that is accepted."],
+    ),
+    set(
+        "plugins.music",
+        "history",
+        Kind::Toml,
+        "50",
+        &["How many played tracks are remembered in each server."],
+    ),
+];
+
+/// Keys of the host that every plugin's table may have; all others are the plugin's own.
+pub const PLUGIN_KEYS: &[&str] = &["enabled", "grant"];
+
+/// The key of that name.
+pub fn find(section: &str, name: &str) -> Option<&'static Key> {
+    KEYS.iter()
+        .find(|key| key.section == section && key.name == name)
+}
+
+/// The names that are known in a table.
+pub fn names(section: &str) -> impl Iterator<Item = &'static str> {
+    KEYS.iter()
+        .filter(move |key| key.section == section)
+        .map(|key| key.name)
+}
+
+/// The tables whose names have no dot, and `plugins`.
+pub fn tables() -> impl Iterator<Item = &'static str> {
+    SECTIONS
+        .iter()
+        .map(|section| section.name)
+        .filter(|name| !name.contains('.'))
+        .chain(["plugins"])
+}
