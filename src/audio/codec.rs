@@ -93,6 +93,8 @@ impl Default for EncoderConfig {
 #[derive(Debug)]
 pub struct Encoder {
     inner: opus::Encoder,
+    /// The next frame begins a stretch of sound.
+    begins: bool,
 }
 
 impl Encoder {
@@ -106,7 +108,10 @@ impl Encoder {
             opus::Channels::Stereo,
             opus::Application::Audio,
         )?;
-        let mut encoder = Self { inner };
+        let mut encoder = Self {
+            inner,
+            begins: true,
+        };
         encoder.inner.set_vbr(config.vbr)?;
         // libopus starts with constrained VBR; opusenc and ffmpeg let it run free, and so do we.
         encoder.inner.set_vbr_constraint(false)?;
@@ -126,7 +131,25 @@ impl Encoder {
     /// # Errors
     /// [`OpusError::BufferTooSmall`] when `out` has no room for any frame.
     pub fn encode(&mut self, block: &Block, out: &mut [u8]) -> Result<usize, OpusError> {
-        Ok(self.inner.encode_float(block, out)?)
+        if !self.begins {
+            return Ok(self.inner.encode_float(block, out)?);
+        }
+        self.inner.set_prediction_disabled(true)?;
+        let encoded = self.inner.encode_float(block, out);
+        self.inner.set_prediction_disabled(false)?;
+        let length = encoded?;
+        self.begins = false;
+        Ok(length)
+    }
+
+    /// The next frame will not lean on those before it. *Tick-safe.*
+    ///
+    /// For sound after a pause, and by itself after `new` and [`Encoder::reset`]: decoders then
+    /// stand somewhere else than the encoder, some after silence, some just made. A frame that
+    /// takes over the loudness of the one before (RFC 6716 section 4.3.2.1) would come out of them
+    /// far too quiet, and the sound would take 100 ms to rise to its level.
+    pub fn begin(&mut self) {
+        self.begins = true;
     }
 
     /// Changes the bitrate from the next frame on, clamped to [`BITRATE_RANGE_BPS`]. *Tick-safe.*
@@ -151,6 +174,7 @@ impl Encoder {
     /// # Errors
     /// None in practice; libopus can refuse by its signature.
     pub fn reset(&mut self) -> Result<(), OpusError> {
+        self.begins = true;
         Ok(self.inner.reset_state()?)
     }
 

@@ -167,6 +167,10 @@ impl<L> Session<L> {
             self.complexity_now = wanted;
             let _unlikely = self.encoder.set_complexity(wanted);
         }
+        if sound && self.tail != Tail::Sounding {
+            // Who listens has heard silence, or has only just come.
+            self.encoder.begin();
+        }
         let frame = match (sound, self.tail) {
             // The block after the last sound carries the encoder's look-ahead: the end of the
             // song would be cut off by 6.5 ms without it.

@@ -1,4 +1,14 @@
 //! What one 20 ms frame costs in this room: `cargo bench -p mynah-audio`.
+//!
+//! Measured on a virtual machine with two x86-64 cores, rustc 1.95, libopus 1.6.1:
+//!
+//! | stage | cost |
+//! |---|---|
+//! | encode 128 kbit/s, complexity 10 / 7 / 5 / 1 | 108 / 85 / 61 / 50 µs |
+//! | decode 128 kbit/s | 34 µs |
+//! | conceal a lost packet | 11 µs |
+//! | mix one track, gain fixed / moving | 0.18 / 0.30 µs |
+//! | limiter at rest / at work on every sample | 0.11 / 7 µs |
 #![allow(
     missing_docs,
     clippy::unwrap_used,

@@ -242,3 +242,54 @@ fn surround_with_contradicting_numbers_is_refused() {
     assert!(MultistreamDecoder::new(1, 1, &[]).is_err());
     assert!(MultistreamDecoder::new(4, 2, &[0, 4, 1, 2, 3, 5]).is_ok());
 }
+
+/// A drum: loud from the first sample, too regular for libopus to code its start on its own accord
+/// without prediction.
+fn drum(blocks: usize) -> Vec<Block> {
+    let mut out = vec![SILENT_BLOCK; blocks];
+    for (n, frame) in out
+        .iter_mut()
+        .flat_map(|b| b.chunks_exact_mut(CHANNELS))
+        .enumerate()
+    {
+        let t = n as f32 / SAMPLE_RATE_HZ as f32;
+        let low = (std::f32::consts::TAU * 55.0 * t).cos();
+        let high = (std::f32::consts::TAU * 880.0 * t).sin();
+        frame.fill(low * 0.6 + high * 0.2);
+    }
+    out
+}
+
+#[test]
+fn sound_begins_at_its_full_level_whatever_the_decoder_heard_before() {
+    let song = drum(10);
+    let config = EncoderConfig {
+        bitrate_bps: 96_000,
+        ..Default::default()
+    };
+    let mut packet = [0u8; MAX_FRAME_BYTES];
+    let mut encoder = Encoder::new(config).unwrap();
+    // Straight after its making, after a pause, after a reset.
+    for round in 0..3 {
+        for silence_before in [0, 1, 5, 50] {
+            let mut decoder = Decoder::new().unwrap();
+            let mut out = SILENT_BLOCK;
+            for _ in 0..silence_before {
+                decoder.decode(&crate::SILENCE, &mut out).unwrap();
+            }
+            let mut heard = Vec::new();
+            for block in &song {
+                let length = encoder.encode(block, &mut packet).unwrap();
+                decoder.decode(&packet[..length], &mut out).unwrap();
+                heard.extend_from_slice(&out);
+            }
+            let snr = measure::snr_db(&song.concat()[..1920], &heard[624..2544]);
+            assert!(snr > 6.0, "{snr} dB, {silence_before}, round {round}");
+            match round {
+                0 => encoder.begin(),
+                1 => encoder.reset().unwrap(),
+                _ => encoder = Encoder::new(config).unwrap(),
+            }
+        }
+    }
+}

@@ -10,6 +10,9 @@ use super::Track;
 use super::timeline::{Placed, place};
 use crate::Error;
 
+/// Decoded but not played, so that a decoder is in step when the recording begins: 80 ms
+/// (RFC 7845 section 4.2).
+const LEAD_FRAMES: usize = 3840;
 /// Lost packets that a player is asked to conceal; longer holes become silence.
 const MAX_CONCEALED: i64 = 10;
 
@@ -28,14 +31,18 @@ pub fn write(started: Instant, tracks: &[&Track], frames: u64) -> Result<Vec<u8>
         .collect();
     placed.sort_by_key(|placed| placed.at);
 
+    let (lead, lead_frames) = lead(tracks);
     let head = Head {
-        pre_skip: 0, // cut out of a running stream: nothing may be thrown away
+        pre_skip: u16::try_from(lead_frames).unwrap_or(u16::MAX),
         ..Head::default()
     };
     let mut grid = Grid {
         file: OpusWriter::new(Vec::new(), 1, head, &Tags::default())?,
         limit: frames,
     };
+    for packet in lead {
+        grid.push(packet)?;
+    }
     let mut previous: Option<&[u8]> = None;
     for placed in placed {
         let missing = placed.lost * placed.frames;
@@ -57,6 +64,29 @@ pub fn write(started: Instant, tracks: &[&Track], frames: u64) -> Result<Vec<u8>
         grid.push(&SILENCE)?;
     }
     Ok(grid.file.finish_at(frames)?)
+}
+
+/// What a player decodes before the recording begins: the packets heard just before, and silence
+/// before those. Also how long that is.
+fn lead<'a>(tracks: &'a [&'a Track]) -> (Vec<&'a [u8]>, usize) {
+    let before = tracks.iter().find(|track| !track.preroll.is_empty());
+    let (mut packets, mut frames): (Vec<&[u8]>, usize) = (Vec::new(), 0);
+    for packet in before.iter().flat_map(|track| track.preroll.iter().rev()) {
+        let Ok(length) = packet_frames(&packet.payload) else {
+            continue;
+        };
+        if frames + length > LEAD_FRAMES {
+            break;
+        }
+        packets.push(&packet.payload);
+        frames += length;
+    }
+    while frames < LEAD_FRAMES {
+        packets.push(&SILENCE);
+        frames += FRAMES;
+    }
+    packets.reverse();
+    (packets, frames)
 }
 
 /// The file as a row of packets that ends once the recording is full.
