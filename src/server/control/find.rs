@@ -20,7 +20,7 @@ pub(super) fn read<T: DeserializeOwned>(body: &Value) -> Result<T, Problem> {
     serde_json::from_value(object).map_err(|error| {
         Problem::bad(
             error.to_string(),
-            "interfaces.md section 2 describes every call",
+            "src/server/README.md describes every call",
         )
     })
 }

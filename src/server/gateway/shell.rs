@@ -188,10 +188,13 @@ async fn send(
             }
             Output::Wait(_) => continue,
         };
-        let sent = tokio::time::timeout(SEND_TIMEOUT, socket.send(message)).await;
-        sent.map_err(|_| Gone)?.map_err(|_| Gone)?;
+        let fed = tokio::time::timeout(SEND_TIMEOUT, socket.feed(message)).await;
+        fed.map_err(|_| Gone)?.map_err(|_| Gone)?;
     }
-    Ok(())
+    // Events of one moment leave in one write: discord.py loses a wake-up, and its join times out,
+    // when VOICE_SERVER_UPDATE comes microseconds after VOICE_STATE_UPDATE instead of with it.
+    let flushed = tokio::time::timeout(SEND_TIMEOUT, socket.flush()).await;
+    flushed.map_err(|_| Gone)?.map_err(|_| Gone)
 }
 
 async fn next(

@@ -246,9 +246,15 @@ impl Realm {
             .map(|s| (s.id.clone(), s.intents))
             .collect();
         for (session, bits) in sessions {
-            if let Some(data) = self.store.guild_create_json(guild_id, bot, bits) {
-                self.emit(Event::to_session("GUILD_CREATE", &session, data));
+            let Some(mut data) = self.store.guild_create_json(guild_id, bot, bits) else {
+                continue;
+            };
+            // `unavailable: false` tells of a guild that came back; one that is new has no such
+            // key (discord.py and py-cord tell `guild_join` from `guild_available` by it).
+            if let Some(fields) = data.as_object_mut() {
+                fields.remove("unavailable");
             }
+            self.emit(Event::to_session("GUILD_CREATE", &session, data));
         }
     }
 }
