@@ -14,7 +14,7 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::Timestamp;
 
 use crate::guard::guard;
-use crate::source::{self, Origin, Source};
+use crate::source::{self, Origin, Source, View};
 use crate::{Info, MediaError, limits};
 
 /// An open container.
@@ -66,16 +66,10 @@ pub enum Sought {
 }
 
 impl Demuxer {
-    /// Recognises the container by its contents; `as_stream` reads on without ever jumping.
-    pub fn open(origin: &Origin, as_stream: bool) -> Result<Self, MediaError> {
+    /// Recognises the container by its contents.
+    pub fn open(origin: &Origin, view: View) -> Result<Self, MediaError> {
         let file = origin.name();
-        let source = origin.open()?;
-        let source = if as_stream {
-            source.into_stream()
-        } else {
-            source
-        };
-        match probe(origin, source)? {
+        match probe(origin, origin.open()?.shown_as(view))? {
             Ok(reader) => Ok(Self {
                 file,
                 reader: Some(reader),

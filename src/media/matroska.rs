@@ -1,6 +1,7 @@
 //! What the demuxer does not tell about a Matroska or WebM file: how many frames to throw away at
 //! the start and end of a track (RFC 9559 sections 5.1.4.1.28, CodecDelay, and 5.1.3.5.7,
-//! DiscardPadding), and the title in its head (section 5.1.2.12).
+//! DiscardPadding), the title in its head (section 5.1.2.12), and where its clusters are, because
+//! the demuxer's own seeking lands seconds off.
 
 use std::io::{Read, Seek, SeekFrom};
 
@@ -15,6 +16,17 @@ pub struct Facts {
     pub end_ns: u64,
     /// The title of the whole.
     pub title: Option<String>,
+    /// Where the clusters begin.
+    pub clusters: Vec<Cluster>,
+}
+
+/// A few seconds of the file, decodable from its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cluster {
+    /// Its timestamp in ticks, before the codec delay is taken off.
+    pub ts: u64,
+    /// Its first byte.
+    pub at: u64,
 }
 
 // Element ids, RFC 9559 section 5.1 and RFC 8794 section 11.2.
@@ -27,6 +39,7 @@ const TRACK_ENTRY: u32 = 0xAE;
 const TRACK_NUMBER: u32 = 0xD7;
 const CODEC_DELAY: u32 = 0x56AA;
 const CLUSTER: u32 = 0x1F43_B675;
+const TIMESTAMP: u32 = 0xE7;
 const BLOCK_GROUP: u32 = 0xA0;
 const BLOCK: u32 = 0xA1;
 const SIMPLE_BLOCK: u32 = 0xA3;
@@ -70,6 +83,7 @@ impl<S: Read + Seek> Scan<'_, S> {
         }
         let mut facts = Facts::default();
         let mut last_cluster = None;
+        let mut gap = false;
         let mut at = segment.at;
         while at < segment.end
             && let Some(child) = self.element(at)
@@ -77,13 +91,23 @@ impl<S: Read + Seek> Scan<'_, S> {
             match child.id {
                 INFO => facts.title = self.title(&child),
                 TRACKS => facts.start_ns = self.codec_delay(&child, number).unwrap_or(0),
-                CLUSTER => last_cluster = Some(child.at..child.end),
+                CLUSTER => {
+                    last_cluster = Some(child.at..child.end);
+                    match self.cluster_ts(&child) {
+                        Some(ts) => facts.clusters.push(Cluster { ts, at }),
+                        None => gap = true,
+                    }
+                }
                 _ => {}
             }
             if child.end == u64::MAX {
                 break;
             }
             at = child.end;
+        }
+        // Half an index is worse than none.
+        if gap {
+            facts.clusters.clear();
         }
         if let Some(cluster) = last_cluster {
             facts.end_ns = self.last_discard(cluster, number);
@@ -107,6 +131,19 @@ impl<S: Read + Seek> Scan<'_, S> {
                         .trim_end_matches('\0')
                         .to_owned(),
                 );
+            }
+            at = field.end;
+        }
+        None
+    }
+
+    /// The timestamp of a cluster: its first child, or nearly so.
+    fn cluster_ts(&mut self, cluster: &Element) -> Option<u64> {
+        let mut at = cluster.at;
+        for _ in 0..4 {
+            let field = self.element(at).filter(|_| at < cluster.end)?;
+            if field.id == TIMESTAMP {
+                return self.unsigned(&field);
             }
             at = field.end;
         }

@@ -1,19 +1,20 @@
 //! An open sound file as a source of blocks: the one place where demuxer, decoder, trimming,
 //! downmix and resampler meet.
 
-use std::io::BufReader;
+mod facts;
+mod seek;
+
 use std::time::Duration;
 
-use symphonia::core::codecs::audio::well_known::CODEC_ID_MP3;
 use symphonia::core::packet::Packet;
 
 use mynah_audio::{Block, CHANNELS, FRAMES, SAMPLE_RATE_HZ};
 
 use crate::decode::{Bad, CODECS, Decoder};
-use crate::demux::{Demuxer, Next, Sought, TrackFacts};
-use crate::source::Origin;
-use crate::track::{MAX_HOLD_FRAMES, OpenTrack, Path, Trim};
-use crate::{Info, MediaError, limits, matroska, mp4};
+use crate::demux::{Demuxer, Next};
+use crate::source::{Origin, View};
+use crate::track::{OpenTrack, Path};
+use crate::{Info, MediaError, limits, matroska};
 
 /// How to open a file.
 #[derive(Debug, Clone, Default)]
@@ -61,6 +62,8 @@ pub struct Media {
     ready: Vec<f32>,
     ready_at: usize,
     ended: bool,
+    /// Matroska's clusters, to jump by.
+    clusters: Vec<matroska::Cluster>,
     /// True once a chained stream followed: timestamps no longer say where the music is.
     chained: bool,
     damage: Damage,
@@ -87,19 +90,19 @@ impl Media {
 
     /// Opens at the start and decodes the first sound.
     fn begin(origin: Origin) -> Result<Self, MediaError> {
-        match Self::begin_as(origin.clone(), false) {
+        match Self::begin_as(origin.clone(), View::Whole) {
             // Some demuxers give up when the header promises more than there is. Read as a
             // stream, whose end nobody knows, a truncated file plays up to the cut.
             Err(first @ MediaError::Damaged { .. }) => {
-                Self::begin_as(origin, true).map_err(|_| first)
+                Self::begin_as(origin, View::Stream).map_err(|_| first)
             }
             other => other,
         }
     }
 
-    fn begin_as(origin: Origin, as_stream: bool) -> Result<Self, MediaError> {
+    fn begin_as(origin: Origin, view: View) -> Result<Self, MediaError> {
         let file = origin.name();
-        let mut demuxer = Demuxer::open(&origin, as_stream)?;
+        let mut demuxer = Demuxer::open(&origin, view)?;
         let facts = demuxer.track()?;
         let decoder = Decoder::new(&file, &facts.params)?;
         let mut info = Info {
@@ -126,6 +129,7 @@ impl Media {
             ready: Vec::new(),
             ready_at: 0,
             ended: false,
+            clusters: Vec::new(),
             chained: false,
             damage: Damage::default(),
             first_error: None,
@@ -175,122 +179,11 @@ impl Media {
             frames => Read::Last(frames),
         })
     }
-
-    /// Goes to `to` from the start of the sound, exactly; past the end is the end. Returns where
-    /// it went.
-    ///
-    /// # Errors
-    /// [`MediaError::Io`] when the operating system fails to read.
-    pub fn seek(&mut self, to: Duration) -> Result<Duration, MediaError> {
-        let target = frames_of(to).min(u64::MAX / 4);
-        if self.ended {
-            // Not every demuxer finds its way back from the end of the file.
-            self.start_over()?;
-        }
-        if !self.seek_by_jump(target)? {
-            self.seek_by_playing(target)?;
-        }
-        // Ready now: whatever follows the target, so that the next read costs no more than usual.
-        let frames = u128::from(target) * 1_000_000_000 / u128::from(SAMPLE_RATE_HZ);
-        let reached = Duration::from_nanos(u64::try_from(frames).unwrap_or(u64::MAX));
-        Ok(match (self.ended, self.info.duration) {
-            (true, Some(end)) => end.min(reached),
-            _ => reached,
-        })
-    }
 }
 
 impl Media {
     fn path(&self) -> Option<&Path> {
         self.track.as_ref().and_then(|t| t.path.as_ref())
-    }
-
-    /// Completes the info from the first decoded sound, or says why there is none.
-    fn describe(&mut self) -> Result<(), MediaError> {
-        let Some(track) = &self.track else {
-            return Ok(());
-        };
-        let silent = self.ended && self.ready.is_empty();
-        let Some(path) = track.path.as_ref().filter(|_| !silent) else {
-            let file = self.file.clone();
-            return Err(match self.first_error.take() {
-                Some(Bad::Unsupported(feature)) => MediaError::UnsupportedCodec {
-                    file,
-                    codec: format!("{} with {feature}", self.info.codec),
-                },
-                Some(Bad::Packet(reason) | Bad::Dead(reason)) => {
-                    MediaError::Damaged { file, reason }
-                }
-                None => {
-                    let reason = self.damage.ended_early.take();
-                    let reason = reason.unwrap_or_else(|| "it holds no sound at all".to_owned());
-                    MediaError::Damaged { file, reason }
-                }
-            });
-        };
-        let rate_hz = path.output.rate_hz();
-        self.info.sample_rate_hz = rate_hz;
-        self.info.channels = u16::try_from(path.downmix.channels()).unwrap_or(u16::MAX);
-        let trim = &track.trim;
-        let frames = trim.music_frames.or_else(|| {
-            let frames = track.ticks_to_frames(track.facts.duration_ticks?, rate_hz);
-            Some(frames.saturating_sub(trim.start_frames + trim.end_frames))
-        });
-        let by_track = frames.map(|frames| {
-            let nanos = u128::from(frames) * 1_000_000_000 / u128::from(rate_hz.max(1));
-            Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
-        });
-        // The container's length includes what the encoder put before the music.
-        let lead = u128::from(trim.start_frames) * 1_000_000_000 / u128::from(rate_hz.max(1));
-        let lead = Duration::from_nanos(u64::try_from(lead).unwrap_or(0));
-        let by_container = || Some(self.demuxer.duration()?.saturating_sub(lead));
-        self.info.duration = by_track
-            .or_else(by_container)
-            .filter(|length| !length.is_zero());
-        Ok(())
-    }
-
-    fn find_trim(&mut self, facts: &TrackFacts, decoder: &Decoder, rate_hz: u32) -> Trim {
-        let container = self.info.container.clone();
-        let container = container.as_str();
-        let mut trim = Trim {
-            start_frames: decoder.pre_skip().unwrap_or(0),
-            end_frames: 0,
-            music_frames: None,
-            // Without a declaration symphonia estimates the length of an mp3 from its first
-            // frames and trims to that: it would cut the end off.
-            trust_packets: facts.params.codec != CODEC_ID_MP3 || facts.padding_is_declared,
-            trust_durations: container == "isomp4",
-            drop_negative: container == "ogg" && decoder.pre_skip().is_none(),
-        };
-        let Ok(source) = self.origin.open() else {
-            return trim;
-        };
-        let to_frames = |ns: u64| {
-            let frames = (u128::from(ns) * u128::from(rate_hz) + 500_000_000) / 1_000_000_000;
-            u64::try_from(frames).unwrap_or(0)
-        };
-        match container {
-            "isomp4" => {
-                let found = mp4::read_trim(&mut BufReader::new(source), facts.id, rate_hz);
-                trim.start_frames = trim.start_frames.max(found.start_frames);
-                trim.music_frames = found.music_frames;
-            }
-            "matroska" | "mkv" | "webm" => {
-                // Small buffer: the scan jumps from header to header.
-                let mut source = BufReader::with_capacity(64, source);
-                let found = matroska::read_facts(&mut source, u64::from(facts.id));
-                if decoder.pre_skip().is_none() {
-                    trim.start_frames = to_frames(found.start_ns);
-                }
-                trim.end_frames = to_frames(found.end_ns).min(MAX_HOLD_FRAMES);
-                if let Some(title) = found.title {
-                    self.info.offer_title(&title);
-                }
-            }
-            _ => {}
-        }
-        trim
     }
 
     /// Takes one step: one packet in, or the end.
@@ -382,73 +275,10 @@ impl Media {
             Err(error) => self.end(Some(error.to_string())),
         }
     }
-
-    /// Jumps close to the target by the container's index and decodes the rest. False when that
-    /// is not possible.
-    fn seek_by_jump(&mut self, target: u64) -> Result<bool, MediaError> {
-        if self.chained {
-            return Ok(false);
-        }
-        let past_end = self
-            .info
-            .duration
-            .is_some_and(|end| frames_of(end) <= target);
-        let Some(track) = &mut self.track else {
-            return Ok(false);
-        };
-        let Some(jump) = track.plan_jump(target) else {
-            return Ok(false);
-        };
-        match self.demuxer.seek(track.facts.id, jump.ts) {
-            Sought::Near => {}
-            Sought::PastEnd if past_end => {
-                self.ready.clear();
-                self.ready_at = 0;
-                self.ended = true;
-                return Ok(true);
-            }
-            Sought::PastEnd | Sought::Cannot => return Ok(false),
-        }
-        track.land(&jump);
-        self.ready.clear();
-        self.ready_at = 0;
-        self.ended = false;
-        while !self.ended && self.track.as_ref().is_some_and(OpenTrack::is_landing) {
-            self.pump()?;
-        }
-        Ok(self
-            .track
-            .as_ref()
-            .is_some_and(|t| !t.overshot() && !t.is_landing()))
-    }
-
-    /// Starts over and throws sound away until the target: slow, and always exact.
-    fn seek_by_playing(&mut self, target: u64) -> Result<(), MediaError> {
-        self.start_over()?;
-        let most = limits::MAX_SEEK_DISCARD_SECONDS * u64::from(SAMPLE_RATE_HZ);
-        let mut left = usize::try_from(target.min(most)).unwrap_or(usize::MAX / 4) * CHANNELS;
-        loop {
-            let drop = left.min(self.ready.len());
-            self.ready.drain(..drop);
-            left -= drop;
-            if left == 0 || self.ended {
-                break;
-            }
-            self.pump()?;
-        }
-        Ok(())
-    }
-
-    /// Opens the file again at its start.
-    fn start_over(&mut self) -> Result<(), MediaError> {
-        let fresh = Self::begin(self.origin.clone())?;
-        let (info, bad_packets) = (std::mem::take(&mut self.info), self.damage.bad_packets);
-        *self = Self { info, ..fresh };
-        self.damage.bad_packets = bad_packets.max(self.damage.bad_packets);
-        Ok(())
-    }
 }
 
-fn frames_of(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos() * u128::from(SAMPLE_RATE_HZ) / 1_000_000_000).unwrap_or(u64::MAX)
-}
+// A media thread opens a file and another may go on reading it.
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<Media>();
+};

@@ -80,7 +80,8 @@ impl Origin {
         Ok(Source {
             bytes,
             len_bytes,
-            as_stream: false,
+            view: View::Whole,
+            at: 0,
         })
     }
 }
@@ -92,13 +93,32 @@ fn short_name(path: &Path) -> String {
     }
 }
 
+/// How the bytes are shown to the demuxer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// As they are.
+    Whole,
+    /// As a stream that cannot jump and has no known end: some demuxers open a truncated file
+    /// only so, because its header promises more than there is.
+    Stream,
+    /// As a stream from which the bytes between these two places are left out: a Matroska file
+    /// that begins with a later cluster.
+    Spliced {
+        /// The first byte left out.
+        from: u64,
+        /// The first byte after those.
+        to: u64,
+    },
+}
+
 /// The open bytes.
 #[derive(Debug)]
 pub struct Source {
     bytes: Bytes,
     len_bytes: u64,
-    /// Pretends to be a stream that cannot jump and has no known end.
-    as_stream: bool,
+    view: View,
+    /// How far a stream was read.
+    at: u64,
 }
 
 #[derive(Debug)]
@@ -108,22 +128,30 @@ enum Bytes {
 }
 
 impl Source {
-    /// The same bytes as a stream: some demuxers open a truncated file only so, because its
-    /// header promises more than there is.
-    pub fn into_stream(self) -> Self {
-        Self {
-            as_stream: true,
-            ..self
-        }
+    /// The same bytes, shown differently.
+    pub fn shown_as(self, view: View) -> Self {
+        Self { view, ..self }
     }
 }
 
 impl Read for Source {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match &mut self.bytes {
+        let mut room = buf.len();
+        if let View::Spliced { from, to } = self.view {
+            if self.at == from {
+                self.seek(SeekFrom::Start(to))?;
+                self.at = to;
+            } else if self.at < from {
+                room = room.min(usize::try_from(from - self.at).unwrap_or(usize::MAX));
+            }
+        }
+        let buf = buf.get_mut(..room).unwrap_or_default();
+        let count = match &mut self.bytes {
             Bytes::File(file) => file.read(buf),
             Bytes::Memory(cursor) => cursor.read(buf),
-        }
+        }?;
+        self.at += count as u64;
+        Ok(count)
     }
 }
 
@@ -138,11 +166,11 @@ impl Seek for Source {
 
 impl MediaSource for Source {
     fn is_seekable(&self) -> bool {
-        !self.as_stream
+        self.view == View::Whole
     }
 
     fn byte_len(&self) -> Option<u64> {
-        (!self.as_stream).then_some(self.len_bytes)
+        (self.view == View::Whole).then_some(self.len_bytes)
     }
 }
 
@@ -237,6 +265,25 @@ mod tests {
         let mut cut = "na\u{ef}ve caf\u{e9}".as_bytes().to_vec();
         cut.pop();
         assert_eq!(describe(&cut), "it looks like text");
+    }
+
+    #[test]
+    fn a_spliced_source_leaves_the_middle_out_whatever_the_buffer() {
+        let origin = Origin::bytes("x", Arc::from(&b"head-middle-tail"[..])).unwrap();
+        for size in 1..20 {
+            let mut source = origin
+                .open()
+                .unwrap()
+                .shown_as(View::Spliced { from: 5, to: 12 });
+            let (mut all, mut buf) = (vec![], vec![0; size]);
+            loop {
+                match source.read(&mut buf).unwrap() {
+                    0 => break,
+                    n => all.extend_from_slice(&buf[..n]),
+                }
+            }
+            assert_eq!(all, b"head-tail", "{size} bytes at a time");
+        }
     }
 
     #[test]

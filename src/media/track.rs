@@ -2,7 +2,7 @@
 //! taken off.
 
 use symphonia::core::audio::Channels;
-use symphonia::core::codecs::audio::well_known::CODEC_ID_VORBIS;
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_MP3, CODEC_ID_VORBIS};
 use symphonia::core::packet::Packet;
 
 use mynah_audio::CHANNELS;
@@ -15,6 +15,10 @@ use crate::resample::ToOutputRate;
 
 /// Padding longer than this is no padding: the file goes on after its declared end.
 pub const MAX_HOLD_FRAMES: u64 = 1 << 16;
+
+/// The same for mp3: a LAME header can declare 4,095 frames at most. Longer, another mp3 was glued
+/// on behind this one.
+const MAX_MP3_HOLD_FRAMES: u64 = 4608;
 
 /// Decoding begins this much before the place sought, so that codecs with memory have settled:
 /// Opus wants 80 ms (RFC 7845 section 4.6), mp3 and AAC two frames.
@@ -147,7 +151,11 @@ impl OpenTrack {
             .unwrap_or_default();
         path.downmix.mix(kept, &mut path.stereo);
         path.hold(frames - start, end);
-        if path.hold_frames > MAX_HOLD_FRAMES {
+        let most = match self.facts.params.codec {
+            CODEC_ID_MP3 => MAX_MP3_HOLD_FRAMES,
+            _ => MAX_HOLD_FRAMES,
+        };
+        if path.hold_frames > most {
             self.trim.trust_packets = false;
             path.hold_frames = 0;
         }
@@ -214,6 +222,16 @@ impl OpenTrack {
                 None => u64::MAX,
             };
             path.output.restart(jump.skip_frames);
+        }
+    }
+
+    /// True when the container's length is an estimate: an mp3 without an index, raw AAC.
+    pub fn length_is_a_guess(&self) -> bool {
+        match self.facts.params.codec {
+            CODEC_ID_MP3 | CODEC_ID_AAC => {
+                !self.facts.padding_is_declared && self.trim.music_frames.is_none()
+            }
+            _ => false,
         }
     }
 
@@ -314,7 +332,7 @@ impl OpenTrack {
             return;
         };
         let ticks = u64::try_from(kept_from.saturating_sub(first_ts)).unwrap_or(0);
-        let here = self.ticks_to_frames(ticks, rate_hz);
+        let here = self.snapped(self.ticks_to_frames(ticks, rate_hz), rate_hz);
         match (wanted + self.trim.start_frames).checked_sub(here) {
             Some(drop) => {
                 self.landing = Landing::None;
@@ -323,6 +341,24 @@ impl OpenTrack {
                 }
             }
             None => self.landing = Landing::Overshot,
+        }
+    }
+
+    /// Corrects a place told by a coarse clock (Matroska's millisecond): with packets of equal
+    /// length the true place is a whole number of them.
+    fn snapped(&self, here: u64, rate_hz: u32) -> u64 {
+        let tick = self.ticks_to_frames(1, rate_hz);
+        let channels = self.decoded.channels.count().max(1);
+        let packet = (self.decoded.samples.len() / channels) as u64;
+        let equal = self.facts.params.codec != CODEC_ID_VORBIS;
+        if tick < 2 || !equal || packet < 8 * tick {
+            return here;
+        }
+        let near = (here + packet / 2) / packet * packet;
+        if near.abs_diff(here) <= 2 * tick {
+            near
+        } else {
+            here
         }
     }
 

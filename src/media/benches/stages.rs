@@ -1,4 +1,20 @@
 //! What 20 ms of each file format costs before the mixer: `cargo bench -p mynah-media`.
+//!
+//! Measured on a virtual machine with two x86-64 cores, rustc 1.95. The short clips are opened,
+//! played and closed as a whole; per 20 ms that is an upper bound:
+//!
+//! | source | cost |
+//! |---|---|
+//! | wav 48 kHz, not resampled | 2.7 µs |
+//! | wav 44.1 kHz / 96 kHz, resampled | 11 / 18 µs |
+//! | opus | 36 µs |
+//! | mp3 44.1 kHz, whole clip of 0.7 s | 0.73 ms (21 µs per 20 ms) |
+//! | flac 44.1 kHz, whole clip of 0.31 s | 0.33 ms (21 µs) |
+//! | vorbis 44.1 kHz, whole clip of 0.7 s | 1.3 ms (37 µs, half of it headers) |
+//! | vorbis 5.1, whole clip of 0.5 s | 4.4 ms (176 µs) |
+//! | aac 44.1 kHz, whole clip of 0.7 s | 0.80 ms (23 µs) |
+//! | alac 44.1 kHz, whole clip of 0.21 s | 0.50 ms (47 µs) |
+//! | the built-in tune / a tone | 112 / 12 µs |
 #![allow(
     missing_docs,
     clippy::unwrap_used,

@@ -155,6 +155,29 @@ fn files_that_do_not_tell_their_encoder_delay_play_whole() {
 }
 
 #[test]
+fn files_glued_together_play_one_after_the_other() {
+    // Ogg calls it chaining; here the second link even has other channels.
+    let chain = [
+        truth::bytes("opus_48k_stereo.opus"),
+        truth::bytes("opus_24k_mono.opus"),
+    ];
+    let options = mynah_media::OpenOptions::default();
+    let mut media = mynah_media::open_bytes("chain.opus", chain.concat(), &options).unwrap();
+    let heard = truth::play(&mut media);
+    let wanted = [truth::truth(Stereo, 0.777), truth::truth(Mono, 0.7)].concat();
+    assert_eq!(heard.len(), wanted.len());
+    assert!(measure::snr_db(&wanted, &heard) > 30.0);
+    media.seek(std::time::Duration::from_millis(1_000)).unwrap();
+    assert_eq!(truth::play(&mut media).len(), wanted.len() - 96_000);
+
+    let twice = truth::bytes("mp3_44k_stereo.mp3").repeat(2);
+    let mut media = mynah_media::open_bytes("twice.mp3", twice, &options).unwrap();
+    let heard = truth::play(&mut media);
+    let seconds = heard.len() as f64 / 96_000.0;
+    assert!((1.4..1.5).contains(&seconds), "{seconds} s");
+}
+
+#[test]
 fn tags_codec_and_container_are_told() {
     for name in [
         "mp3_44k_stereo.mp3",

@@ -53,6 +53,7 @@ make pcm_22k_mono.aiff         22050 0.4  mono   "$mono"   -c:a pcm_s16be
 make pcm_44k_stereo_24bit.wav  44100 0.07 stereo "$stereo" -c:a pcm_s24le
 make pcm_48k_5_1.wav           48000 0.03 5.1    "$five"   -c:a pcm_s16le
 make adpcm_44k_stereo.wav      44100 0.20653061224 stereo "$stereo" -c:a adpcm_ms
+make opus_11s_clusters.webm    48000 11   mono   '0.25*sin(2*PI*(200*t+60*t*t))' -c:a libopus -b:a 8k -cluster_time_limit 2000
 
 # A file with a picture and no sound.
 ffmpeg -v error -y -f lavfi -i color=red:s=16x16:r=5:d=0.4 -map_metadata -1 -fflags +bitexact \
