@@ -45,9 +45,11 @@ impl Control {
     /// # Panics
     /// No HTTP client can be built.
     pub fn of(program: &Program) -> Self {
-        // Building a client needs a TLS provider even where only plain HTTP is spoken.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        let ca = std::fs::read(program.ready_text("/ca_file")).ok();
+        let tls = mynah_engine::tls_config(ca.as_deref())
+            .unwrap_or_else(|error| panic!("no TLS settings: {error}"));
         let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(std::sync::Arc::unwrap_or_clone(tls))
             .timeout(PATIENCE)
             .no_proxy()
             .build()
