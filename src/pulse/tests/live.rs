@@ -74,15 +74,19 @@ fn sessions_go_to_the_least_loaded_thread() {
 
 #[test]
 fn the_real_time_class_is_reported_as_granted_or_not() {
+    // Four threads: no other test of this process has a fourth one that could be mistaken for ours.
     let pulse = Pulse::start(PulseConfig {
-        threads: 1,
+        threads: 4,
         fifo: true,
     })
     .unwrap();
     let sink = Sink::new();
-    let (_, mut writer) = sing(&pulse.handle(), &sink, 1, 2);
-    writer.finish();
-    sink.skip(2);
+    // One song on each thread: once all are heard, every thread has asked for its class.
+    for id in 1..=4 {
+        let (_, mut writer) = sing(&pulse.handle(), &sink, id, 2);
+        writer.finish();
+    }
+    sink.skip(4 * 2);
     // The kernel's own word for it: field 41 of stat is the policy, 1 is SCHED_FIFO (proc(5)).
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
     let policy = tasks.flatten().find_map(|task| {
@@ -90,7 +94,7 @@ fn the_real_time_class_is_reported_as_granted_or_not() {
         let stat = std::fs::read_to_string(task.path().join("stat")).ok()?;
         let fields = stat.rsplit_once(')')?.1;
         let policy = fields.split_whitespace().nth(38)?.to_owned();
-        (name.trim() == "mynah-tick-0").then_some(policy)
+        (name.trim() == "mynah-tick-3").then_some(policy)
     });
     let is_fifo = policy.as_deref() == Some("1");
     assert_eq!(pulse.handle().stats().is_real_time(), is_fifo, "{policy:?}");
