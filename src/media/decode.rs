@@ -1,8 +1,9 @@
-//! Packets to interleaved samples: symphonia's decoders, and two that do what those do not.
+//! Packets to interleaved samples: symphonia's decoders, and three that do what those do not.
 //!
 //! Opus is decoded by our own wrapper because the common adapter for symphonia throws at most one
 //! packet's worth of pre-skip away, knows no surround and ignores the header's gain. Surround
-//! Vorbis has a decoder of its own, see vorbis.rs.
+//! Vorbis has a decoder of its own, see vorbis.rs, and so has AAC other than plain AAC-LC, see
+//! aac.rs.
 
 use std::sync::LazyLock;
 
@@ -16,6 +17,7 @@ use symphonia::core::packet::Packet;
 use mynah_audio::SAMPLE_RATE_HZ;
 use mynah_audio::codec::{MAX_PACKET_FRAMES, MultistreamDecoder};
 
+use crate::aac::{AacConfig, FullAac};
 use crate::downmix::Downmix;
 use crate::guard::guard;
 use crate::opus_head::OpusHead;
@@ -52,6 +54,8 @@ pub enum Decoder {
     Opus(Box<OpusTrack>),
     /// Vorbis of more than two channels. `None` once it panicked.
     Vorbis(Option<Box<SurroundVorbis>>),
+    /// AAC that symphonia refuses or plays by halves. `None` once it panicked.
+    Aac(Option<Box<FullAac>>),
 }
 
 /// The decoders of this build. CAF is left out on purpose, see Cargo.toml.
@@ -71,34 +75,30 @@ impl Decoder {
         let channels = params.channels.as_ref().map_or(0, Channels::count);
         if params.codec == CODEC_ID_VORBIS && channels > 2 {
             let headers = params.extra_data.as_deref().unwrap_or_default();
-            return match guard(|| SurroundVorbis::new(headers)) {
-                Ok(Ok(decoder)) => Ok(Self::Vorbis(Some(Box::new(decoder)))),
-                Ok(Err(reason)) => Err(MediaError::Damaged {
-                    file: file.to_owned(),
-                    reason,
-                }),
-                Err(_) => Err(MediaError::Damaged {
-                    file: file.to_owned(),
-                    reason: "its codec header makes the decoder fail".to_owned(),
-                }),
+            let made = guard(|| SurroundVorbis::new(headers))
+                .unwrap_or_else(|_| Err(HEADER_FAILS.to_owned()));
+            return match made {
+                Ok(decoder) => Ok(Self::Vorbis(Some(Box::new(decoder)))),
+                Err(reason) => Err(damaged(file, reason)),
+            };
+        }
+        if params.codec == CODEC_ID_AAC
+            && let Ok(Some(config)) = guard(|| AacConfig::read(params))
+            && !config.is_plain()
+        {
+            return match guard(|| FullAac::new(config)) {
+                Ok(Ok(decoder)) => Ok(Self::Aac(Some(Box::new(decoder)))),
+                Ok(Err(reason)) => Err(unsupported(file, params, &reason.to_string())),
+                Err(_) => Err(damaged(file, HEADER_FAILS.to_owned())),
             };
         }
         // Trimming is done in one place for all codecs (media.rs), so not here.
         let options = AudioDecoderOptions::default().gapless(false);
         match guard(|| CODECS.make_audio_decoder(params, &options)) {
             Ok(Ok(decoder)) => Ok(Self::Symphonia(Some(decoder))),
-            Ok(Err(Error::Unsupported(feature))) => Err(MediaError::UnsupportedCodec {
-                file: file.to_owned(),
-                codec: name_unsupported(params, feature),
-            }),
-            Ok(Err(error)) => Err(MediaError::Damaged {
-                file: file.to_owned(),
-                reason: error.to_string(),
-            }),
-            Err(_) => Err(MediaError::Damaged {
-                file: file.to_owned(),
-                reason: "its codec header makes the decoder fail".to_owned(),
-            }),
+            Ok(Err(Error::Unsupported(feature))) => Err(unsupported(file, params, feature)),
+            Ok(Err(error)) => Err(damaged(file, error.to_string())),
+            Err(_) => Err(damaged(file, HEADER_FAILS.to_owned())),
         }
     }
 
@@ -106,7 +106,16 @@ impl Decoder {
     pub fn pre_skip(&self) -> Option<u64> {
         match self {
             Self::Opus(opus) => Some(u64::from(opus.head.pre_skip)),
-            Self::Symphonia(_) | Self::Vorbis(_) => None,
+            Self::Symphonia(_) | Self::Vorbis(_) | Self::Aac(_) => None,
+        }
+    }
+
+    /// The rate of what will come out, where the container's word for it cannot be trusted: of
+    /// HE-AAC it may be the rate of the core, which is half.
+    pub fn rate_hz(&self) -> Option<u32> {
+        match self {
+            Self::Aac(Some(decoder)) => Some(decoder.rate_hz()),
+            _ => None,
         }
     }
 
@@ -125,6 +134,9 @@ impl Decoder {
                     decoder.reset();
                 }
             }
+            // The sound remembered is gone before the pre-roll is over, and what the stream said
+            // about its upper band must stay: it says so only now and then.
+            Self::Aac(_) => {}
             Self::Opus(opus) => {
                 // A failed reset leaves old state behind: a blip, not a danger.
                 let _ = opus.inner.reset();
@@ -137,44 +149,21 @@ impl Decoder {
         out.samples.clear();
         match self {
             Self::Opus(opus) => opus.decode(&packet.data, out),
-            Self::Vorbis(slot) => {
-                let Some(decoder) = slot else {
-                    return Err(Bad::Dead("the decoder failed before".to_owned()));
-                };
-                match guard(|| decoder.decode(&packet.data, out)) {
-                    Ok(result) => result,
-                    Err(_) => {
-                        *slot = None;
-                        Err(Bad::Dead("a packet makes the decoder fail".to_owned()))
-                    }
+            Self::Vorbis(slot) => guarded(slot, |decoder| decoder.decode(&packet.data, out)),
+            Self::Aac(slot) => guarded(slot, |decoder| decoder.decode(&packet.data, out)),
+            Self::Symphonia(slot) => guarded(slot, |decoder| {
+                let buffer = decoder.decode(packet).map_err(|error| match error {
+                    Error::Unsupported(feature) => Bad::Unsupported(feature.to_owned()),
+                    error => Bad::Packet(error.to_string()),
+                })?;
+                let spec = buffer.spec();
+                out.rate_hz = spec.rate();
+                if out.channels != *spec.channels() {
+                    out.channels = spec.channels().clone();
                 }
-            }
-            Self::Symphonia(slot) => {
-                let Some(decoder) = slot else {
-                    return Err(Bad::Dead("the decoder failed before".to_owned()));
-                };
-                let decoded = guard(|| {
-                    let buffer = decoder.decode(packet)?;
-                    let spec = buffer.spec();
-                    out.rate_hz = spec.rate();
-                    if out.channels != *spec.channels() {
-                        out.channels = spec.channels().clone();
-                    }
-                    buffer.copy_to_vec_interleaved(&mut out.samples);
-                    Ok::<(), Error>(())
-                });
-                match decoded {
-                    Ok(Ok(())) => Ok(()),
-                    Ok(Err(Error::Unsupported(feature))) => {
-                        Err(Bad::Unsupported(feature.to_owned()))
-                    }
-                    Ok(Err(error)) => Err(Bad::Packet(error.to_string())),
-                    Err(_) => {
-                        *slot = None;
-                        Err(Bad::Dead("a packet makes the decoder fail".to_owned()))
-                    }
-                }
-            }
+                buffer.copy_to_vec_interleaved(&mut out.samples);
+                Ok(())
+            }),
         }
     }
 
@@ -183,9 +172,24 @@ impl Decoder {
         match self {
             Self::Opus(opus) => opus.downmix(),
             Self::Vorbis(_) => Downmix::for_vorbis(decoded.channels.count()),
-            Self::Symphonia(_) => Downmix::for_channels(&decoded.channels),
+            Self::Aac(Some(decoder)) => decoder.downmix(decoded.channels.count()),
+            Self::Symphonia(_) | Self::Aac(None) => Downmix::for_channels(&decoded.channels),
         }
     }
+}
+
+/// Runs a decoder on a packet; one that panics is thrown away.
+fn guarded<T>(
+    slot: &mut Option<T>,
+    work: impl FnOnce(&mut T) -> Result<(), Bad>,
+) -> Result<(), Bad> {
+    let Some(decoder) = slot else {
+        return Err(Bad::Dead("the decoder failed before".to_owned()));
+    };
+    guard(|| work(decoder)).unwrap_or_else(|_| {
+        *slot = None;
+        Err(Bad::Dead("a packet makes the decoder fail".to_owned()))
+    })
 }
 
 /// An Opus stream of any number of channels.
@@ -285,23 +289,39 @@ fn check_limits(file: &str, params: &AudioCodecParameters) -> Result<(), MediaEr
     Ok(())
 }
 
+/// Said of a header that makes a decoder panic.
+const HEADER_FAILS: &str = "its codec header makes the decoder fail";
+
+fn damaged(file: &str, reason: String) -> MediaError {
+    MediaError::Damaged {
+        file: file.to_owned(),
+        reason,
+    }
+}
+
+fn unsupported(file: &str, params: &AudioCodecParameters, feature: &str) -> MediaError {
+    MediaError::UnsupportedCodec {
+        file: file.to_owned(),
+        codec: name_unsupported(params, feature),
+    }
+}
+
 /// Names a codec, or the flavour of it, that cannot be decoded.
 fn name_unsupported(params: &AudioCodecParameters, feature: &str) -> String {
     if params.codec == CODEC_ID_AAC {
-        // AudioSpecificConfig, ISO/IEC 14496-3 section 1.6.2.1: five bits of object type first.
+        // AudioSpecificConfig, ISO/IEC 14496-3 section 1.6.2.1: five bits of object type first,
+        // where 31 is followed by six more.
         let config = params.extra_data.as_deref().unwrap_or_default();
-        let object_type = config.first().map_or(2, |b| b >> 3);
+        let object_type = match *config {
+            [a, b, ..] if a >> 3 == 31 => 32 + ((a & 7) << 3 | b >> 5),
+            [a, ..] => a >> 3,
+            [] => 2,
+        };
         return match object_type {
-            5 => "HE-AAC (AAC with spectral band replication)".to_owned(),
-            29 => "HE-AAC v2 (AAC with parametric stereo)".to_owned(),
-            2 => match params.channels.as_ref().map_or(0, Channels::count) {
-                n if n > 2 => format!("AAC with {n} channels"),
-                _ => "a flavour of AAC other than plain AAC-LC".to_owned(),
-            },
-            1 => "AAC Main profile".to_owned(),
-            4 => "AAC-LTP".to_owned(),
-            23 | 39 => "low-delay AAC".to_owned(),
+            3 => "AAC-SSR".to_owned(),
+            39 => "low-delay HE-AAC (AAC-ELD with SBR)".to_owned(),
             42 => "xHE-AAC (USAC)".to_owned(),
+            2 | 5 | 29 => format!("a rare flavour of AAC ({feature})"),
             n => format!("MPEG-4 audio object type {n}"),
         };
     }

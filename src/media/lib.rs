@@ -21,6 +21,7 @@
     )
 )]
 
+mod aac;
 mod decode;
 mod demux;
 mod downmix;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use symphonia::core::packet::Packet;
 
-use mynah_audio::{Block, CHANNELS, FRAMES, SAMPLE_RATE_HZ};
+use mynah_audio::{Block, CHANNELS, FRAMES};
 
 use crate::decode::{Bad, CODECS, Decoder};
 use crate::demux::{Demuxer, Next};
@@ -134,8 +134,7 @@ impl Media {
             damage: Damage::default(),
             first_error: None,
         };
-        let rate_hz = facts.params.sample_rate.unwrap_or(SAMPLE_RATE_HZ);
-        let trim = media.find_trim(&facts, &decoder, rate_hz);
+        let trim = media.find_trim(&facts, &decoder);
         media.track = Some(OpenTrack::new(facts, decoder, trim));
         while !media.ended && media.path().is_none_or(Path::is_empty) && media.ready.is_empty() {
             media.pump()?;
@@ -268,8 +267,7 @@ impl Media {
         });
         match opened {
             Ok((facts, decoder)) => {
-                let rate_hz = facts.params.sample_rate.unwrap_or(SAMPLE_RATE_HZ);
-                let trim = self.find_trim(&facts, &decoder, rate_hz);
+                let trim = self.find_trim(&facts, &decoder);
                 self.track = Some(OpenTrack::new(facts, decoder, trim));
             }
             Err(error) => self.end(Some(error.to_string())),

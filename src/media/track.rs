@@ -27,6 +27,8 @@ const PRE_ROLL_MS: u64 = 100;
 /// Frames the encoder added, in the source's rate, and what may be believed about them.
 #[derive(Debug, Clone, Copy)]
 pub struct Trim {
+    /// What the source's rate is, by its header.
+    pub rate_hz: u32,
     /// Frames to throw away at the start.
     pub start_frames: u64,
     /// Frames to throw away at the end.
@@ -39,6 +41,20 @@ pub struct Trim {
     pub trust_durations: bool,
     /// True where a negative timestamp at the start means frames to throw away (Ogg Vorbis).
     pub drop_negative: bool,
+}
+
+impl Trim {
+    /// Counts in frames of another rate: HE-AAC that is not announced shows with its first packet
+    /// that it runs at twice the rate of its header.
+    fn recount(&mut self, rate_hz: u32) {
+        let (now, before) = (u128::from(rate_hz), u128::from(self.rate_hz.max(1)));
+        let recounted =
+            |frames: u64| u64::try_from(u128::from(frames) * now / before).unwrap_or(u64::MAX);
+        self.start_frames = recounted(self.start_frames);
+        self.end_frames = recounted(self.end_frames);
+        self.music_frames = self.music_frames.map(recounted);
+        self.rate_hz = rate_hz;
+    }
 }
 
 /// The track being played, with everything that depends on its format.
@@ -270,6 +286,9 @@ impl OpenTrack {
             return Ok(());
         }
         let first = self.path.is_none();
+        if first && self.facts.params.codec == CODEC_ID_AAC {
+            self.trim.recount(rate_hz);
+        }
         self.finish(ready);
         let output = ToOutputRate::new(rate_hz)
             .ok_or_else(|| Bad::Dead(format!("{rate_hz} Hz cannot be resampled")))?;

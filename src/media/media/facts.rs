@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use symphonia::core::codecs::audio::well_known::CODEC_ID_MP3;
 
+use mynah_audio::SAMPLE_RATE_HZ;
+
 use super::Media;
 use crate::decode::{Bad, Decoder};
 use crate::demux::TrackFacts;
@@ -58,15 +60,13 @@ impl Media {
     }
 
     /// Finds which frames the encoder added.
-    pub(super) fn find_trim(
-        &mut self,
-        facts: &TrackFacts,
-        decoder: &Decoder,
-        rate_hz: u32,
-    ) -> Trim {
+    pub(super) fn find_trim(&mut self, facts: &TrackFacts, decoder: &Decoder) -> Trim {
+        let rate_hz = decoder.rate_hz().or(facts.params.sample_rate);
+        let rate_hz = rate_hz.unwrap_or(SAMPLE_RATE_HZ);
         let container = self.info.container.clone();
         let container = container.as_str();
         let mut trim = Trim {
+            rate_hz,
             start_frames: decoder.pre_skip().unwrap_or(0),
             end_frames: 0,
             music_frames: None,

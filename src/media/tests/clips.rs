@@ -67,9 +67,15 @@ fn check_up_to(
 }
 
 /// For a file that does not tell its encoder delay: all the sound is there, after `late` frames.
-fn check_late(name: &str, seconds: f64, least_snr_db: f64, late: std::ops::RangeInclusive<i64>) {
+fn check_late(
+    name: &str,
+    layout: Layout,
+    seconds: f64,
+    least_snr_db: f64,
+    late: std::ops::RangeInclusive<i64>,
+) {
     let heard = truth::play(&mut truth::open(name));
-    let wanted = truth::truth(Stereo, seconds);
+    let wanted = truth::truth(layout, seconds);
     let found = measure::align(&wanted, &heard, 3000).expect("aligned");
     assert!(late.contains(&found.offset_frames), "{name}: {found:?}");
     let (a, b) = measure::overlap(&wanted, &heard, found.offset_frames);
@@ -121,6 +127,63 @@ fn aac_plays_without_the_encoder_delay_of_its_edit_list() {
 }
 
 #[test]
+fn surround_aac_is_mixed_down_in_its_order_of_channels() {
+    check("aac_48k_5_1.m4a", 48_000, FiveOne, 0.2, 42.0);
+    check_late("aac_48k_5_1.aac", FiveOne, 0.2, 42.0, 1024..=1024);
+}
+
+#[test]
+fn he_aac_plays_its_whole_spectrum_without_encoder_delay() {
+    check_he("aac_he_44k_stereo.m4a", 24.0);
+}
+
+#[test]
+fn he_aac_v2_is_stereo_again() {
+    // Parametric stereo keeps levels and not waves; the mono of it alone would reach 3 dB.
+    check_he("aac_he_v2_44k_stereo.m4a", 7.0);
+}
+
+/// HE-AAC delays by half a frame more than a whole number of them, and its upper band is made up.
+fn check_he(name: &str, least_snr_db: f64) {
+    let mut media = truth::open(name);
+    let info = media.info().clone();
+    assert_eq!((info.sample_rate_hz, info.channels), (44_100, 2), "{name}");
+    let heard = truth::play(&mut media);
+    let wanted = truth::truth(Stereo, 0.7);
+    assert_eq!(heard.len(), wanted.len(), "{name}");
+    let found = measure::align(&wanted, &heard, 2000).expect(name);
+    assert!(found.offset_frames.abs() <= 1, "{name}: {found:?}");
+    let (a, b) = measure::overlap(&wanted, &heard, found.offset_frames);
+    let (snr_db, gain) = measure::snr_fitted_db(truth::inner(a), truth::inner(b));
+    println!("{name}: SNR {snr_db:.1} dB, gain {gain:.3}");
+    assert!(snr_db >= least_snr_db, "{name}: SNR {snr_db:.1} dB");
+}
+
+#[test]
+fn he_aac_that_is_not_announced_plays_like_the_announced() {
+    let told = truth::play(&mut truth::open("aac_he_44k_stereo.m4a"));
+    // The frame headers say plain AAC at 22.05 kHz, and nothing tells the delay of 5058 frames,
+    // which are 5505.3 at 48 kHz.
+    let mut media = truth::open("aac_he_44k_stereo.aac");
+    assert_eq!(media.info().sample_rate_hz, 44_100);
+    let heard = truth::play(&mut media);
+    let (a, b) = measure::overlap(&told, &heard, 5505);
+    assert_eq!(a.len(), told.len(), "the end is cut off");
+    let (snr_db, _) = measure::snr_fitted_db(truth::inner(a), truth::inner(b));
+    assert!(snr_db > 23.0, "SNR {snr_db:.1} dB");
+
+    // In MP4 likewise: object type 5 (SBR) at 22.05 kHz becomes 2 (AAC-LC).
+    let mut bytes = truth::bytes("aac_he_44k_stereo.m4a");
+    let announced = [0x2B, 0x92, 0x08, 0x00];
+    let at = bytes.windows(4).position(|w| w == announced).unwrap();
+    bytes[at..at + 2].copy_from_slice(&[0x13, 0x90]);
+    let options = mynah_media::OpenOptions::default();
+    let mut media = mynah_media::open_bytes("quiet.m4a", bytes, &options).unwrap();
+    assert_eq!(media.info().sample_rate_hz, 44_100);
+    assert_eq!(truth::play(&mut media), told);
+}
+
+#[test]
 fn alac_aiff_and_wav_play_exactly() {
     check("alac_44k_stereo.m4a", 44_100, Stereo, 0.21, 75.0);
     check("pcm_22k_mono.aiff", 22_050, Mono, 0.4, 75.0);
@@ -147,11 +210,11 @@ fn surround_wav_is_mixed_down_without_clipping() {
 #[test]
 fn files_that_do_not_tell_their_encoder_delay_play_whole() {
     // LAME adds 1105 frames, ffmpeg's AAC encoder 1024; at 44.1 kHz they last 1203 and 1115.
-    check_late("mp3_48k_no_index.mp3", 0.9, 30.0, 1104..=1106);
+    check_late("mp3_48k_no_index.mp3", Stereo, 0.9, 30.0, 1104..=1106);
     // The latter are 1202.7 and 1114.6 frames: the comparison is off by the rest.
-    check_late("mp3_44k_stereo.mkv", 0.7, 20.0, 1202..=1204);
-    check_late("aac_44k_stereo.mkv", 0.7, 15.0, 1114..=1116);
-    check_late("aac_44k_stereo.aac", 0.7, 15.0, 1114..=1116);
+    check_late("mp3_44k_stereo.mkv", Stereo, 0.7, 20.0, 1202..=1204);
+    check_late("aac_44k_stereo.mkv", Stereo, 0.7, 15.0, 1114..=1116);
+    check_late("aac_44k_stereo.aac", Stereo, 0.7, 15.0, 1114..=1116);
 }
 
 #[test]

@@ -103,27 +103,37 @@ fn a_film_without_sound_is_told_so() {
 
 #[test]
 fn unsupported_flavours_of_aac_are_named() {
-    let surround = refuse("five.m4a", &truth::bytes("aac_48k_5_1.m4a"));
-    assert_eq!(
-        surround.to_string(),
-        "\"five.m4a\" holds AAC with 6 channels, which Mynah does not decode"
-    );
-    assert!(surround.remedy().contains("ffmpeg"));
-
-    // The same file with the object type of its AudioSpecificConfig changed from 2 (LC) to 5:
-    // HE-AAC. The config follows the tag 05 and its length in the `esds` box.
-    let mut bytes = truth::bytes("aac_44k_stereo.m4a");
-    let esds = bytes.windows(4).position(|w| w == b"esds").expect("esds");
-    let tag = bytes[esds..]
+    // The AudioSpecificConfig follows the tag 05 and its length in the `esds` box. Its first bits
+    // are the object type, 2 for AAC-LC; types from 32 on are 31 and six bits more.
+    let clip = truth::bytes("aac_44k_stereo.m4a");
+    let esds = clip.windows(4).position(|w| w == b"esds").expect("esds");
+    let tag = clip[esds..]
         .windows(5)
         .position(|w| w == [5, 0x80, 0x80, 0x80, 5])
         .expect("config");
     let config = esds + tag + 5;
-    assert_eq!(bytes[config] >> 3, 2, "it is AAC-LC");
-    bytes[config] = bytes[config] & 0x07 | 5 << 3;
-    let error = refuse("he.m4a", &bytes);
-    assert!(error.to_string().contains("HE-AAC"), "{error}");
-    assert!(matches!(error, MediaError::UnsupportedCodec { .. }));
+    assert_eq!(clip[config] >> 3, 2, "it is AAC-LC");
+    let refuse_as = |name: &str, first: u8, second: u8| {
+        let mut bytes = clip.clone();
+        bytes[config] = first;
+        bytes[config + 1] = second;
+        let error = refuse(name, &bytes);
+        assert!(
+            matches!(error, MediaError::UnsupportedCodec { .. }),
+            "{error}"
+        );
+        assert!(error.remedy().contains("ffmpeg"));
+        error.to_string()
+    };
+    assert_eq!(
+        refuse_as("usac.m4a", 31 << 3 | 0b001, 0b0100_1000),
+        "\"usac.m4a\" holds xHE-AAC (USAC), which Mynah does not decode"
+    );
+    let rate_and_channels = (clip[config] & 7, clip[config + 1]);
+    assert_eq!(
+        refuse_as("ssr.m4a", 3 << 3 | rate_and_channels.0, rate_and_channels.1),
+        "\"ssr.m4a\" holds AAC-SSR, which Mynah does not decode"
+    );
 }
 
 #[test]

@@ -47,7 +47,14 @@ make aac_44k_stereo.m4a        44100 0.7  stereo "$stereo" -c:a aac -b:a 128k $t
 make aac_48k_mono_faststart.m4a 48000 0.7 mono   "$mono"   -c:a aac -b:a 64k -movflags +faststart
 make aac_44k_fragmented.mp4    44100 0.7  stereo "$stereo" -c:a aac -b:a 128k -movflags +frag_keyframe+empty_moov+delay_moov -frag_duration 200000
 make aac_44k_stereo.aac        44100 0.7  stereo "$stereo" -c:a aac -b:a 128k -f adts
-make aac_48k_5_1.m4a           48000 0.3  5.1    "$five"   -c:a aac -b:a 192k
+make aac_48k_5_1.m4a           48000 0.2  5.1    "$five"   -c:a aac -b:a 448k
+make aac_48k_5_1.aac           48000 0.2  5.1    "$five"   -c:a aac -b:a 448k -f adts
+# HE-AAC needs an ffmpeg with libfdk_aac. Debian's has none: README.md tells how these came about.
+if ffmpeg -v quiet -encoders | grep -q libfdk_aac; then
+    make aac_he_44k_stereo.m4a    44100 0.7 stereo "$stereo" -c:a libfdk_aac -profile:a aac_he -b:a 64k
+    make aac_he_44k_stereo.aac    44100 0.7 stereo "$stereo" -c:a libfdk_aac -profile:a aac_he -b:a 64k -f adts
+    make aac_he_v2_44k_stereo.m4a 44100 0.7 stereo "$stereo" -c:a libfdk_aac -profile:a aac_he_v2 -b:a 32k
+fi
 make alac_44k_stereo.m4a       44100 0.21 stereo "$stereo" -c:a alac -sample_fmt s16p
 make pcm_22k_mono.aiff         22050 0.4  mono   "$mono"   -c:a pcm_s16be
 make pcm_44k_stereo_24bit.wav  44100 0.07 stereo "$stereo" -c:a pcm_s24le
