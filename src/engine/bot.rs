@@ -1,13 +1,15 @@
 //! The handle: log in, join, play, leave, shut down.
 
+mod sessions;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mynah_media::Info;
-use mynah_pulse::{MixConfig, Pulse, PulseConfig, PulseHandle, SessionKey, TrackOptions};
-use mynah_session::{gateway, voice as voice_machine};
+use mynah_pulse::{Pulse, PulseConfig, PulseHandle, SessionKey, TrackOptions};
+use mynah_session::gateway;
 use mynah_wire::rng::Rng;
 use mynah_wire::{ApplicationId, ChannelId, GuildId, UserId};
 use rustls::ClientConfig;
@@ -22,10 +24,10 @@ use crate::rest::Rest;
 use crate::router::{self, Progress};
 use crate::shard::{IdentifyPermits, ShardHandle};
 use crate::tracks::{DecodeJob, Opened, Track, Tracks};
-use crate::voice::{self, VoiceCommand, VoiceSetup};
+use crate::voice::VoiceCommand;
 use crate::{
-    Bitrate, BotConfig, Event, EventStream, File, PlayError, PlayOptions, PlayWhat, RestError,
-    StartError, TrackEvent, TrackId, VoiceError, clock, connect,
+    BotConfig, Event, EventStream, File, PlayError, PlayOptions, PlayWhat, RestError, StartError,
+    TrackId, VoiceError, clock, connect,
 };
 
 /// Events waiting for the host (architecture.md B6 row 1).
@@ -37,10 +39,8 @@ const LOGIN_TIMEOUT: Duration = Duration::from_secs(60);
 const GUILDS_TIMEOUT: Duration = Duration::from_secs(10);
 /// Full channels and missing permissions get no answer at all (gateway.md section 9).
 const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
-/// Discord's own range for voice bitrates, and libopus' lower end.
-const BITRATES: std::ops::RangeInclusive<u32> = 8_000..=384_000;
-/// A voice channel's bitrate when the gateway did not say (rest.md section 9).
-const DEFAULT_BITRATE: u32 = 64_000;
+/// A session that is just ending (somebody said leave) cannot take a join; the next one can.
+const JOIN_TRIES: u32 = 3;
 
 /// A running bot. Cheap to clone; every clone is the same bot.
 #[derive(Clone)]
@@ -187,8 +187,13 @@ impl Bot {
             tokio::spawn(router::pump_tick(Arc::downgrade(&inner), tick_events));
         }
         let bot = Self { inner };
-        match bot.wait_for_login(login, count).await {
-            Ok(()) => Ok((bot, EventStream(stream))),
+        let mut stream = EventStream::new(stream);
+        let logged_in = tokio::select! {
+            logged_in = bot.wait_for_login(login, count) => logged_in,
+            never = stream.keep() => match never {},
+        };
+        match logged_in {
+            Ok(()) => Ok((bot, stream)),
             Err(error) => {
                 drop(stream);
                 bot.shutdown().await;
@@ -292,23 +297,30 @@ impl Bot {
         if !self.inner.cache.has_guild(guild) {
             return Err(VoiceError::UnknownGuild(guild));
         }
-        let (done, joined) = oneshot::channel();
-        let command = VoiceCommand::Join {
-            channel_id: channel,
-            done,
-        };
-        let voice = self.inner.open_voice(guild, channel)?;
-        if voice.commands.send(command).await.is_err() {
-            return Err(VoiceError::Ended("the session had just ended".to_owned()));
-        }
-        match tokio::time::timeout(JOIN_TIMEOUT, joined).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(VoiceError::Ended("the session ended".to_owned())),
-            Err(_) => {
-                self.leave(guild).await;
-                Err(VoiceError::NoAnswer(channel))
+        for _ in 0..JOIN_TRIES {
+            let (done, joined) = oneshot::channel();
+            let command = VoiceCommand::Join {
+                channel_id: channel,
+                done,
+            };
+            let voice = self.inner.open_voice(guild, channel)?;
+            if voice.commands.send(command).await.is_err() {
+                continue;
+            }
+            match tokio::time::timeout(JOIN_TIMEOUT, joined).await {
+                Ok(Ok(result)) => return result,
+                Ok(Err(_)) => {}
+                Err(_) => {
+                    // A denied move leaves the bot where it is, with all that plays there.
+                    let at = self.connected_channel(guild);
+                    if at.is_none_or(|at| at == channel) {
+                        self.leave(guild).await;
+                    }
+                    return Err(VoiceError::NoAnswer(channel));
+                }
             }
         }
+        Err(VoiceError::Ended("the session had just ended".to_owned()))
     }
 
     /// Leaves voice in a guild: five silence frames, then gone. Nothing happens when not in voice.
@@ -339,13 +351,18 @@ impl Bot {
         options: PlayOptions,
     ) -> Result<TrackId, PlayError> {
         let opened = self.open(what, options.start).await?;
-        // Asked after opening: a download may have taken a while.
-        let voice = self.inner.voice().get(&guild).cloned();
-        let key = voice.ok_or(VoiceError::NotConnected(guild))?.key;
         let id = self.inner.tracks.name();
-        self.inner
-            .tracks
-            .insert(id, Track::new(guild, key, &opened));
+        let key = {
+            // Asked after opening: a download may have taken a while. Under the lock, because a
+            // session that ends forgets its tracks, and none may slip in after that.
+            let sessions = self.inner.voice();
+            let voice = sessions.get(&guild);
+            let key = voice.ok_or(VoiceError::NotConnected(guild))?.key;
+            self.inner
+                .tracks
+                .insert(id, Track::new(guild, key, &opened));
+            key
+        };
         let with = TrackOptions {
             gain: options.gain,
             paused: options.paused,
@@ -449,138 +466,6 @@ impl Bot {
             .take();
         if let Some(pulse) = pulse {
             let _ = tokio::task::spawn_blocking(move || pulse.stop()).await;
-        }
-    }
-}
-
-impl Inner {
-    fn voice(&self) -> MutexGuard<'_, HashMap<GuildId, Voice>> {
-        self.voice.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn next_seed(&self) -> u64 {
-        self.rng
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .next_u64()
-    }
-
-    fn bitrate(&self, guild: GuildId, channel: ChannelId) -> u32 {
-        let wanted = match self.config.bitrate {
-            Bitrate::Fixed(bits) => bits,
-            Bitrate::Auto => self
-                .cache
-                .channel(guild, channel)
-                .and_then(|channel| channel.bitrate)
-                .unwrap_or(DEFAULT_BITRATE),
-        };
-        wanted.clamp(*BITRATES.start(), *BITRATES.end())
-    }
-
-    /// After CHANNEL_UPDATE: the encoder follows the channel (gateway.md section 9).
-    pub(crate) fn refresh_bitrates(&self) {
-        let sessions: Vec<_> = self
-            .voice()
-            .iter()
-            .map(|(guild, voice)| (*guild, voice.key))
-            .collect();
-        for (guild, key) in sessions {
-            if let Some(channel) = self.cache.voice_channel_of(guild, self.user_id) {
-                self.mixes.set_bitrate(key, self.bitrate(guild, channel));
-            }
-        }
-    }
-
-    pub(crate) async fn to_voice(&self, guild: GuildId, command: VoiceCommand) {
-        let commands = self.voice().get(&guild).map(|voice| voice.commands.clone());
-        if let Some(commands) = commands {
-            let _ = commands.send(command).await;
-        }
-    }
-
-    fn shard_of(&self, guild: GuildId) -> u64 {
-        (guild.get() >> 22) % self.shard_commands.len().max(1) as u64
-    }
-
-    /// A shard has a new session: its guilds' voice connections must be made anew.
-    pub(crate) async fn rejoin_voice(&self, shard_id: u32) {
-        let guilds: Vec<GuildId> = self.voice().keys().copied().collect();
-        for guild in guilds {
-            if self.shard_of(guild) == u64::from(shard_id) {
-                self.to_voice(guild, VoiceCommand::Rejoin).await;
-            }
-        }
-    }
-
-    fn open_voice(
-        self: &Arc<Self>,
-        guild: GuildId,
-        channel: ChannelId,
-    ) -> Result<Voice, VoiceError> {
-        let mut sessions = self.voice();
-        if let Some(voice) = sessions
-            .get(&guild)
-            .filter(|voice| !voice.commands.is_closed())
-        {
-            return Ok(voice.clone());
-        }
-        let main = self
-            .shard_commands
-            .get(self.shard_of(guild) as usize)
-            .cloned()
-            .ok_or(VoiceError::Closing)?;
-        let mix = MixConfig {
-            bitrate_bps: self.bitrate(guild, channel),
-            complexity: self.config.complexity,
-        };
-        let key = self
-            .mixes
-            .open(mix)
-            .map_err(|_| VoiceError::Ended("too many voice sessions on this machine".to_owned()))?;
-        let weak = Arc::downgrade(self);
-        let commands = voice::start(VoiceSetup {
-            guild_id: guild,
-            config: voice_machine::Config {
-                guild_id: guild,
-                user_id: self.user_id,
-                channel_id: channel,
-                allow_legacy_modes: self.config.allow_legacy_modes,
-                max_dave_version: 0,
-                give_up_after: self.config.reconnect_give_up,
-                seed: self.next_seed(),
-            },
-            tls: self.tls.clone(),
-            main,
-            pulse: self.mixes.clone(),
-            key,
-            events: self.events.clone(),
-            seed: self.next_seed(),
-            on_end: Box::new(move || {
-                if let Some(inner) = weak.upgrade() {
-                    inner.forget_voice(guild, key);
-                }
-            }),
-        });
-        let voice = Voice { commands, key };
-        sessions.insert(guild, voice.clone());
-        Ok(voice)
-    }
-
-    /// The session is over: so are its tracks.
-    fn forget_voice(&self, guild: GuildId, key: SessionKey) {
-        {
-            let mut sessions = self.voice();
-            if sessions.get(&guild).is_some_and(|voice| voice.key == key) {
-                sessions.remove(&guild);
-            }
-        }
-        for (track, _) in self.tracks.remove_session(key) {
-            let stopped = Event::Track {
-                guild_id: guild,
-                track,
-                kind: TrackEvent::Stopped,
-            };
-            let _ = self.events.try_send(stopped);
         }
     }
 }

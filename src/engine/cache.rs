@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mynah_wire::{ChannelId, GuildId, UserId};
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 /// A channel as far as voice cares.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -39,10 +41,18 @@ struct VoiceState {
 #[derive(Debug, Deserialize)]
 struct GuildCreate {
     id: GuildId,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "readable")]
     channels: Vec<Channel>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "readable")]
     voice_states: Vec<VoiceState>,
+}
+
+/// Those elements of a list that have the expected form: one channel of a new kind must not cost us
+/// the whole guild.
+fn readable<'de, T: DeserializeOwned, D: Deserializer<'de>>(list: D) -> Result<Vec<T>, D::Error> {
+    let list = Option::<Vec<Value>>::deserialize(list)?.unwrap_or_default();
+    let read = |element| serde_json::from_value(element).ok();
+    Ok(list.into_iter().filter_map(read).collect())
 }
 
 #[derive(Debug, Deserialize)]
@@ -248,6 +258,18 @@ mod tests {
         );
         cache.learn("CHANNEL_DELETE", r#"{"id":"70","guild_id":"8","type":2}"#);
         assert_eq!(cache.channel(GUILD, ChannelId::new(70)), None);
+    }
+
+    #[test]
+    fn one_odd_channel_does_not_hide_its_guild() {
+        let cache = Cache::default();
+        cache.learn(
+            "GUILD_CREATE",
+            r#"{"id":"8","voice_states":null,"channels":[
+                {"id":"69","type":"new","name":null}, {"id":"70","type":2,"name":"Voice"}]}"#,
+        );
+        assert!(cache.has_guild(GUILD));
+        assert!(cache.channel(GUILD, ChannelId::new(70)).is_some());
     }
 
     #[test]

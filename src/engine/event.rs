@@ -1,5 +1,7 @@
 //! What the engine tells whoever runs it.
 
+use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use mynah_session::gateway::StopReason;
@@ -89,11 +91,67 @@ pub enum VoiceEvent {
 
 /// The receiving end of a bot's events; bounded at 1,024 (architecture.md B6 row 1).
 #[derive(Debug)]
-pub struct EventStream(pub(crate) mpsc::Receiver<Event>);
+pub struct EventStream {
+    live: mpsc::Receiver<Event>,
+    /// What came before anybody could listen.
+    kept: VecDeque<Event>,
+}
 
 impl EventStream {
+    pub(crate) const fn new(live: mpsc::Receiver<Event>) -> Self {
+        Self {
+            live,
+            kept: VecDeque::new(),
+        }
+    }
+
     /// The next event; `None` once the bot has shut down.
     pub async fn next(&mut self) -> Option<Event> {
-        self.0.recv().await
+        match self.kept.pop_front() {
+            Some(event) => Some(event),
+            None => self.live.recv().await,
+        }
+    }
+
+    /// Keeps events for later, for as long as this is awaited: during the login nobody listens yet,
+    /// and a bot in more guilds than fit would otherwise wait for itself. Bounded by the guilds.
+    pub(crate) async fn keep(&mut self) -> Infallible {
+        while let Some(event) = self.live.recv().await {
+            self.kept.push_back(event);
+        }
+        std::future::pending().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn more_events_than_the_queue_holds_are_kept_until_somebody_listens() {
+        let (sender, live) = mpsc::channel(2);
+        let mut stream = EventStream::new(live);
+        let send = async {
+            for n in 0..50u64 {
+                let event = Event::Dispatch {
+                    name: n.to_string(),
+                    guild_id: None,
+                    data: "{}".into(),
+                };
+                sender.send(event).await.unwrap();
+            }
+            drop(sender);
+        };
+        tokio::select! {
+            () = send => {}
+            never = stream.keep() => match never {},
+        }
+        for n in 0..50u64 {
+            let next = stream.next().await;
+            let right =
+                matches!(&next, Some(Event::Dispatch { name, .. }) if *name == n.to_string());
+            assert!(right, "{next:?}");
+        }
+        assert!(stream.next().await.is_none());
     }
 }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,11 +19,17 @@ use tokio::io::AsyncWriteExt;
 use url::{Host, Url};
 
 use crate::FetchError;
+use crate::rest::innermost;
 
 const MAX_REDIRECTS: usize = 4;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest silence inside a transfer.
 const READ_TIMEOUT: Duration = Duration::from_secs(15);
+/// Longest transfer: a server that drips bytes must not hold a request for ever.
+const TRANSFER_TIMEOUT: Duration = Duration::from_secs(600);
+/// Files of an earlier run go after this long; addresses of attachments live no longer (rest.md
+/// section 4).
+const KEPT_OVER: Duration = Duration::from_secs(24 * 3600);
 /// Downloads kept at once; the oldest file goes first.
 const MAX_KEPT: usize = 64;
 
@@ -37,6 +44,8 @@ pub struct Fetcher {
     dir: PathBuf,
     max_bytes: u64,
     kept: Mutex<Kept>,
+    /// Names unfinished files, so that two downloads of one address do not write into each other.
+    parts: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -61,6 +70,7 @@ impl Fetcher {
                 .tls_backend_preconfigured(ClientConfig::clone(tls))
                 .connect_timeout(CONNECT_TIMEOUT)
                 .read_timeout(READ_TIMEOUT)
+                .timeout(TRANSFER_TIMEOUT)
                 .no_proxy()
                 .user_agent(crate::rest::USER_AGENT)
         };
@@ -73,6 +83,7 @@ impl Fetcher {
                 attempt.follow()
             }
         });
+        sweep(&dir);
         Ok(Self {
             public: base()
                 .redirect(redirects)
@@ -83,6 +94,7 @@ impl Fetcher {
             dir,
             max_bytes,
             kept: Mutex::default(),
+            parts: AtomicU64::new(0),
         })
     }
 
@@ -128,7 +140,7 @@ impl Fetcher {
             .get(url)
             .send()
             .await
-            .map_err(|error| network(&error, &shown))?;
+            .map_err(|error| network(error, &shown))?;
         if !response.status().is_success() {
             return Err(FetchError::Status {
                 url: shown,
@@ -145,23 +157,22 @@ impl Fetcher {
             return Err(too_large);
         }
         let disk = |error: std::io::Error| FetchError::Disk(error.to_string());
-        let part = path.with_extension("part");
-        let mut file = tokio::fs::File::create(&part).await.map_err(disk)?;
+        let number = self.parts.fetch_add(1, Ordering::Relaxed);
+        let part = Part(path.with_extension(format!("{}-{number}.part", std::process::id())));
+        let mut file = tokio::fs::File::create(&part.0).await.map_err(disk)?;
         let mut written = 0u64;
         let mut body = response.bytes_stream();
         while let Some(chunk) = body.next().await {
-            let chunk = chunk.map_err(|error| network(&error, &shown))?;
+            let chunk = chunk.map_err(|error| network(error, &shown))?;
             written += chunk.len() as u64;
             if written > self.max_bytes {
-                drop(file);
-                let _ = tokio::fs::remove_file(&part).await;
                 return Err(too_large);
             }
             file.write_all(&chunk).await.map_err(disk)?;
         }
         file.flush().await.map_err(disk)?;
         drop(file);
-        tokio::fs::rename(&part, path).await.map_err(disk)
+        tokio::fs::rename(&part.0, path).await.map_err(disk)
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
@@ -183,6 +194,38 @@ impl Fetcher {
             }
         }
     }
+}
+
+/// An unfinished download: gone when it fails or is given up.
+struct Part(PathBuf);
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // After a success it has another name, and there is nothing to remove.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Removes what earlier runs have left, and nothing that is not a download.
+fn sweep(dir: &Path) {
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let ours = name.to_str().is_some_and(is_download);
+        let modified = entry.metadata().and_then(|about| about.modified());
+        let age = modified.ok().and_then(|at| at.elapsed().ok());
+        if ours && age.is_some_and(|age| age > KEPT_OVER) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// A name that [`file_name`] gave.
+fn is_download(name: &str) -> bool {
+    let hash = name.split_once('.').map_or("", |(hash, _)| hash);
+    hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// A file name that keeps the extension (the demuxer's hint) and nothing else of the address.
@@ -219,15 +262,12 @@ fn without_query(url: &Url) -> String {
     shorten(url.as_str())
 }
 
-fn network(error: &reqwest::Error, shown: &str) -> FetchError {
-    let mut source: &dyn std::error::Error = error;
-    while let Some(inner) = source.source() {
-        source = inner;
-    }
-    if source.to_string() == PrivateTarget.to_string() {
+fn network(error: reqwest::Error, shown: &str) -> FetchError {
+    let reason = innermost(error);
+    if reason == PrivateTarget.to_string() {
         return FetchError::PrivateAddress(shown.to_owned());
     }
-    FetchError::Network(source.to_string())
+    FetchError::Network(reason)
 }
 
 fn literal_is_private(url: &Url) -> bool {
@@ -310,125 +350,4 @@ impl Resolve for PublicOnly {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn special_addresses_are_not_public() {
-        for address in [
-            "127.0.0.1",
-            "10.0.0.1",
-            "172.16.0.1",
-            "192.168.1.1",
-            "169.254.169.254",
-            "0.0.0.0",
-            "100.64.0.1",
-            "198.18.0.1",
-            "224.0.0.1",
-            "255.255.255.255",
-            "::1",
-            "::",
-            "fe80::1",
-            "fc00::1",
-            "::ffff:127.0.0.1",
-            "64:ff9b::7f00:1",
-            "2002:7f00:1::",
-            "2001:db8::1",
-        ] {
-            assert!(!is_public(address.parse().unwrap()), "{address}");
-        }
-        for address in ["1.1.1.1", "8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8"] {
-            assert!(is_public(address.parse().unwrap()), "{address}");
-        }
-    }
-
-    #[test]
-    fn file_names_keep_only_a_clean_extension() {
-        let name = |text: &str| file_name(&Url::parse(text).unwrap(), text);
-        assert!(name("http://a/b/song.mp3?ex=1").ends_with(".mp3"));
-        assert!(name("http://a/%2e%2e/etc/passwd").ends_with(".bin"));
-        assert!(
-            name("http://a/x.m%2F..p3")
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || c == '.')
-        );
-        assert_ne!(name("http://a/1.mp3"), name("http://a/2.mp3"));
-    }
-
-    fn fetcher(origins: Vec<String>) -> (Fetcher, PathBuf) {
-        let dir = std::env::temp_dir().join(format!(
-            "mynah-fetch-{}-{:x}",
-            std::process::id(),
-            crate::clock::seed()
-        ));
-        std::fs::create_dir_all(&dir).unwrap();
-        (
-            Fetcher::new(
-                &crate::connect::tls(None).unwrap(),
-                dir.clone(),
-                1000,
-                origins,
-            )
-            .unwrap(),
-            dir,
-        )
-    }
-
-    #[tokio::test]
-    async fn private_targets_are_refused_by_literal_and_by_name() {
-        let (fetcher, dir) = fetcher(Vec::new());
-        for address in [
-            "http://127.0.0.1:9/a.mp3",
-            "http://[::1]/a",
-            "http://localhost/a.mp3",
-        ] {
-            let refused = fetcher.fetch(address).await;
-            assert!(
-                matches!(refused, Err(FetchError::PrivateAddress(_))),
-                "{refused:?}"
-            );
-        }
-        assert!(matches!(
-            fetcher.fetch("file:///etc/passwd").await,
-            Err(FetchError::BadUrl(_))
-        ));
-        std::fs::remove_dir_all(dir).unwrap();
-    }
-
-    async fn serve_once(body: &'static [u8]) -> String {
-        use tokio::io::AsyncReadExt;
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let origin = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut request = [0; 4096];
-            let _ = stream.read(&mut request).await.unwrap();
-            let head = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
-            stream.write_all(head.as_bytes()).await.unwrap();
-            stream.write_all(body).await.unwrap();
-        });
-        origin
-    }
-
-    #[tokio::test]
-    async fn an_allowed_origin_is_downloaded_once() {
-        let origin = serve_once(b"sound").await;
-        let (fetcher, dir) = fetcher(vec![origin.clone()]);
-        let address = format!("{origin}/attachments/song.mp3");
-        let first = fetcher.fetch(&address).await.unwrap();
-        assert_eq!(std::fs::read(&first).unwrap(), b"sound");
-        // The server answers only once: the second fetch must come from the cache.
-        assert_eq!(fetcher.fetch(&address).await.unwrap(), first);
-        std::fs::remove_dir_all(dir).unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_body_over_the_limit_is_cut_off_and_removed() {
-        let origin = serve_once(&[7; 2000]).await;
-        let (fetcher, dir) = fetcher(vec![origin.clone()]);
-        let refused = fetcher.fetch(&format!("{origin}/big.mp3")).await;
-        assert_eq!(refused, Err(FetchError::TooLarge { limit: 1000 }));
-        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
-        std::fs::remove_dir_all(dir).unwrap();
-    }
-}
+mod tests;

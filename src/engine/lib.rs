@@ -37,5 +37,5 @@ pub use event::{Event, EventStream, TrackEvent, VoiceEvent};
 pub use mynah_media::Info;
 pub use mynah_pulse::Stats as TickStats;
 pub use mynah_session::gateway::StopReason;
-pub use rest::File;
+pub use rest::{File, is_plain_path};
 pub use tracks::{PlayOptions, PlayWhat, TrackId};

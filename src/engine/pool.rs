@@ -127,7 +127,15 @@ impl Drop for Pool {
 /// As long as jobs wait, one idle thread watches the queue, so that a job is never stuck behind a
 /// blocked one.
 fn keep_a_watcher(shared: &Arc<Shared>, state: &mut State) {
-    if state.idle > 0 || state.queue.is_empty() || state.running.len() >= MAX_THREADS {
+    if state.queue.is_empty() {
+        return;
+    }
+    if state.idle > 0 {
+        // It may have gone to sleep over an empty queue, without a time to wake.
+        shared.changed.notify_one();
+        return;
+    }
+    if state.running.len() >= MAX_THREADS {
         return;
     }
     let slot = state.running.len();

@@ -101,7 +101,7 @@ impl Rest {
     ) -> Result<Value, RestError> {
         let verb = Method::from_bytes(method.as_bytes())
             .map_err(|_| RestError::BadCall(method.to_owned()))?;
-        if !path.starts_with('/') || path.contains("..") {
+        if !is_plain_path(path) {
             return Err(RestError::BadCall(masked(path)));
         }
         let call = Call {
@@ -141,11 +141,13 @@ impl Call<'_> {
             let response = match sent {
                 Ok(response) => response,
                 Err(error) => {
+                    // Nothing has arrived where no connection was made.
+                    let harmless = self.repeatable() || error.is_connect();
                     // The slot taken in the bucket is given back, the answer will never come.
                     self.rest.buckets().failed(clock::now(), &self.route);
-                    let error = self.network(&error);
+                    let error = self.network(error);
                     // A request that may have arrived is only repeated when that does no harm.
-                    if !self.repeatable() || attempt + 1 == MAX_TRIES {
+                    if !harmless || attempt + 1 == MAX_TRIES {
                         return Err(error);
                     }
                     last = Some(error);
@@ -245,15 +247,11 @@ impl Call<'_> {
         matches!(self.verb, Method::GET | Method::PUT | Method::DELETE)
     }
 
-    fn network(&self, error: &reqwest::Error) -> RestError {
-        let mut source: &dyn std::error::Error = error;
-        while let Some(inner) = source.source() {
-            source = inner;
-        }
+    fn network(&self, error: reqwest::Error) -> RestError {
         RestError::Network {
             method: self.verb.to_string(),
             path: masked(self.path),
-            reason: source.to_string(),
+            reason: innermost(error),
         }
     }
 
@@ -277,17 +275,47 @@ impl Call<'_> {
     }
 }
 
+/// What lies at the bottom of a failed request. Never its address: that may hold a token.
+pub(crate) fn innermost(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut source: &dyn std::error::Error = &error;
+    while let Some(inner) = source.source() {
+        source = inner;
+    }
+    source.to_string()
+}
+
 /// 0.25, 0.5, 1, 2 s.
 fn pause(attempt: u32) -> Duration {
     Duration::from_millis(250 << attempt.min(4))
 }
 
+/// Whether a path means to Discord what it says here: no dot segments in any spelling, no
+/// backslashes (a URL takes them for slashes), no fragment that would cut off the rest. Otherwise a
+/// caller could name one route, for grants and rate limits, and reach another.
+pub fn is_plain_path(path: &str) -> bool {
+    let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '#' | '\\');
+    let route = path.split('?').next().unwrap_or(path);
+    path.starts_with('/')
+        && !path.contains(odd)
+        && !path.contains("..")
+        && !route.to_ascii_lowercase().contains("%2e")
+        && !route.split('/').any(|part| part == ".")
+}
+
 /// A path without interaction and webhook tokens, for errors and logs.
 fn masked(path: &str) -> String {
-    path.split('/')
-        .map(|part| if part.len() > 30 { "…" } else { part })
-        .collect::<Vec<_>>()
-        .join("/")
+    let has_token = path.starts_with("/interactions/") || path.starts_with("/webhooks/");
+    let shown = |(place, part): (usize, &'_ str)| {
+        let hidden = has_token && place == 3 || part.len() > 30;
+        if hidden {
+            "…".to_owned()
+        } else {
+            part.to_owned()
+        }
+    };
+    let parts: Vec<String> = path.split('/').enumerate().map(shown).collect();
+    parts.join("/")
 }
 
 fn limits(status: StatusCode, headers: &HeaderMap) -> Limits {
@@ -340,6 +368,53 @@ mod tests {
             "/webhooks/90000000000000001/{token}/messages/@original"
         ));
         assert_eq!(shown, "/webhooks/90000000000000001/…/messages/@original");
+        assert_eq!(
+            masked("/interactions/1/short/callback"),
+            "/interactions/1/…/callback"
+        );
+    }
+
+    #[test]
+    fn a_path_that_would_reach_another_route_than_it_names_is_refused() {
+        for path in [
+            "/channels/1#/messages",
+            "/channels/1/messages/%2e%2E/%2e./x",
+            "/channels/1/messages/../../2",
+            "/channels/1/messages/./2",
+            "/channels\\1",
+            "/channels/1/mess\tages",
+            "channels/1",
+            "",
+        ] {
+            assert!(!is_plain_path(path), "{path}");
+        }
+        for path in [
+            "/channels/1/messages?after=1.5&x=%2E",
+            "/channels/1/messages/2/reactions/%F0%9F%8E%B5/@me",
+            "/channels/1/messages/2/reactions/🎵/@me",
+            "/webhooks/1/aW5.x-_y/messages/@original",
+        ] {
+            assert!(is_plain_path(path), "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failed_request_never_tells_its_address() {
+        let tls = crate::connect::tls(None).unwrap();
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(ClientConfig::clone(&tls))
+            .no_proxy()
+            .build()
+            .unwrap();
+        for url in [
+            "http://127.0.0.1:1/secret",
+            "nonsense://x/secret",
+            "http://[/secret",
+        ] {
+            let error = http.get(url).send().await.unwrap_err();
+            let said = innermost(error);
+            assert!(!said.contains("secret"), "{said}");
+        }
     }
 
     #[test]

@@ -84,7 +84,7 @@ pub async fn route_gateway(
                     tracing::debug!("nobody listens to events any more");
                 }
             }
-            ShardEvent::NewSession { shard_id } => inner.rejoin_voice(shard_id).await,
+            ShardEvent::Main { shard_id, main } => inner.tell_voice(shard_id, main).await,
             ShardEvent::Stopped(reason) => {
                 progress.send_modify(|progress| progress.stopped = Some(reason));
                 let _ = inner.events.send(Event::Stopped(reason)).await;
@@ -141,6 +141,8 @@ async fn voice_signalling(inner: &Inner, name: &str, data: &str) {
                         },
                     )
                     .await;
+                // Another channel may have another bitrate.
+                inner.refresh_bitrates();
             }
         }
         "VOICE_SERVER_UPDATE" => {
@@ -152,6 +154,7 @@ async fn voice_signalling(inner: &Inner, name: &str, data: &str) {
                 token,
                 endpoint,
             } = update;
+            let token = token.into();
             inner
                 .to_voice(guild_id, VoiceCommand::Server { token, endpoint })
                 .await;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mynah_session::gateway::{Command, Config, Input, Output, Shard, State, StopReason};
+use mynah_session::voice::Main;
 use rustls::ClientConfig;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
@@ -31,11 +32,12 @@ pub enum ShardEvent {
         /// Body.
         data: String,
     },
-    /// A new session began (also the first): voice connections of an earlier one are gone
-    /// (gateway.md section 9).
-    NewSession {
+    /// The connection was lost or is back (also the first time): voice depends on it.
+    Main {
         /// Which shard.
         shard_id: u32,
+        /// What became of it.
+        main: Main,
     },
     /// The shard will not come back.
     Stopped(StopReason),
@@ -78,11 +80,12 @@ impl ShardHandle {
 
     /// Closes the gateway with 1000 and waits for the end, at most five seconds.
     pub async fn stop(&mut self) {
-        let _ = self.commands.send(Command::Stop).await;
-        if tokio::time::timeout(Duration::from_secs(5), &mut self.task)
-            .await
-            .is_err()
-        {
+        let stopping = async {
+            let _ = self.commands.send(Command::Stop).await;
+            (&mut self.task).await
+        };
+        let stopped = tokio::time::timeout(Duration::from_secs(5), stopping).await;
+        if stopped.is_err() {
             self.task.abort();
         }
     }
@@ -181,9 +184,15 @@ impl Shell {
                 }
                 Output::State(state) => {
                     tracing::info!(?state, "gateway");
-                    if let State::Live { resumed: false } = state {
+                    let main = match state {
+                        State::Lost { .. } => Some(Main::Lost),
+                        State::Live { resumed: true } => Some(Main::Resumed),
+                        State::Live { resumed: false } => Some(Main::New),
+                        State::Connecting | State::Identifying | State::Resuming => None,
+                    };
+                    if let Some(main) = main {
                         let shard_id = self.shard_id;
-                        self.pending.push_back(ShardEvent::NewSession { shard_id });
+                        self.pending.push_back(ShardEvent::Main { shard_id, main });
                     }
                 }
                 Output::Stopped(reason) => {

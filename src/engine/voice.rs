@@ -11,10 +11,12 @@ use std::time::Duration;
 
 use mynah_pulse::{PulseHandle, SessionKey, Transport};
 use mynah_session::transport::RtpSealer;
-use mynah_session::voice::{Config, Event as MachineEvent, Input, Output, Session, TransportKeys};
+use mynah_session::voice::{
+    Config, Event as MachineEvent, Input, Main, Output, Session, TransportKeys,
+};
 use mynah_wire::rng::Rng;
 use mynah_wire::udp::{Datagram, classify};
-use mynah_wire::{ChannelId, GuildId};
+use mynah_wire::{ChannelId, GuildId, Secret};
 use rustls::ClientConfig;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
@@ -46,7 +48,7 @@ pub enum VoiceCommand {
     /// VOICE_SERVER_UPDATE.
     Server {
         /// Voice token.
-        token: String,
+        token: Secret,
         /// `host:port`, or none while the server is lost.
         endpoint: Option<String>,
     },
@@ -57,14 +59,17 @@ pub enum VoiceCommand {
         /// Where the answer goes.
         done: oneshot::Sender<Result<(), VoiceError>>,
     },
-    /// The main gateway session is a new one and knows nothing of us: join again.
-    Rejoin,
+    /// The main gateway connection was lost or is back.
+    Main(Main),
     /// Leave; answered when gone.
     Leave {
         /// Where the answer goes.
         done: oneshot::Sender<()>,
     },
 }
+
+/// Forgets a session; what there is to tell about that.
+pub type OnEnd = Box<dyn FnOnce() -> Vec<Event> + Send + Sync>;
 
 /// What a voice shell needs from the engine.
 pub struct VoiceSetup {
@@ -84,15 +89,20 @@ pub struct VoiceSetup {
     pub events: mpsc::Sender<Event>,
     /// Seed for first sequence, timestamp and nonce.
     pub seed: u64,
-    /// Called when the session is over, before the Ended event goes out.
-    pub on_end: Box<dyn FnOnce() + Send + Sync>,
+    /// Called when the session is over; its events go out before the Ended event.
+    pub on_end: OnEnd,
 }
 
 /// Starts a voice session; the sender reaches it until it ends.
 pub fn start(setup: VoiceSetup) -> mpsc::Sender<VoiceCommand> {
     let (commands, inbox) = mpsc::channel(COMMANDS);
     let span = tracing::info_span!("voice", guild = %setup.guild_id);
-    let shell = Shell {
+    tokio::spawn(shell(setup).run(inbox).instrument(span));
+    commands
+}
+
+fn shell(setup: VoiceSetup) -> Shell {
+    Shell {
         guild_id: setup.guild_id,
         channel_id: setup.config.channel_id,
         announced: None,
@@ -107,13 +117,12 @@ pub fn start(setup: VoiceSetup) -> mpsc::Sender<VoiceCommand> {
         joining: Vec::new(),
         leaving: Vec::new(),
         on_end: Some(setup.on_end),
-    };
-    tokio::spawn(shell.run(inbox).instrument(span));
-    commands
+    }
 }
 
 struct Shell {
     guild_id: GuildId,
+    /// Where the bot is, as the main gateway says; before it says so, where it wants to be.
     channel_id: ChannelId,
     /// The channel of the last Connected event: tells a move from a mended connection.
     announced: Option<ChannelId>,
@@ -125,9 +134,9 @@ struct Shell {
     key: SessionKey,
     events: mpsc::Sender<Event>,
     rng: Rng,
-    joining: Vec<oneshot::Sender<Result<(), VoiceError>>>,
+    joining: Vec<(ChannelId, oneshot::Sender<Result<(), VoiceError>>)>,
     leaving: Vec<oneshot::Sender<()>>,
-    on_end: Option<Box<dyn FnOnce() + Send + Sync>>,
+    on_end: Option<OnEnd>,
 }
 
 impl Shell {
@@ -180,7 +189,7 @@ impl Shell {
                 self.machine.handle(
                     now,
                     Input::ServerUpdate {
-                        token: &token,
+                        token: token.expose(),
                         endpoint,
                     },
                 );
@@ -190,16 +199,16 @@ impl Shell {
                     let _ = done.send(Ok(()));
                     return;
                 }
-                self.joining.push(done);
-                if channel_id != self.channel_id {
+                self.joining.push((channel_id, done));
+                // Once connected, every wish to move is sent: the last one may have been denied.
+                if self.announced.is_some() {
+                    self.machine.handle(now, Input::Move { channel_id });
+                } else if channel_id != self.channel_id {
                     self.channel_id = channel_id;
                     self.machine.handle(now, Input::Move { channel_id });
                 }
             }
-            Some(VoiceCommand::Rejoin) => {
-                let channel_id = self.channel_id;
-                self.machine.handle(now, Input::Move { channel_id });
-            }
+            Some(VoiceCommand::Main(main)) => self.machine.handle(now, Input::Main(main)),
             Some(VoiceCommand::Leave { done }) => {
                 self.leaving.push(done);
                 self.leave().await;
@@ -296,16 +305,17 @@ impl Shell {
         let kind = match event {
             MachineEvent::Connected { ssrc, mode } => {
                 tracing::info!(%ssrc, %mode, channel = %self.channel_id, "voice connected");
-                for done in self.joining.drain(..) {
-                    let _ = done.send(Ok(()));
-                }
                 let channel_id = self.channel_id;
+                self.joined(channel_id);
                 match self.announced.replace(channel_id) {
                     Some(before) if before != channel_id => VoiceEvent::Moved { channel_id },
                     _ => VoiceEvent::Connected { channel_id },
                 }
             }
-            MachineEvent::Resumed => VoiceEvent::Resumed,
+            MachineEvent::Resumed => {
+                tracing::info!("voice connection resumed");
+                VoiceEvent::Resumed
+            }
             MachineEvent::Lost { reason } => {
                 tracing::warn!(reason, "voice connection lost");
                 VoiceEvent::Lost { reason }
@@ -316,6 +326,17 @@ impl Shell {
             }
         };
         self.emit(kind).await;
+    }
+
+    /// Answers who wanted this channel, and whose wish an answered one has overtaken.
+    fn joined(&mut self, channel_id: ChannelId) {
+        let answered = self.joining.iter().rposition(|(to, _)| *to == channel_id);
+        let answered = answered.map_or(0, |last| last + 1);
+        for (to, done) in self.joining.drain(..answered) {
+            let overtaken = || VoiceError::Ended("the bot was called elsewhere".to_owned());
+            let outcome = (to == channel_id).then_some(()).ok_or_else(overtaken);
+            let _ = done.send(outcome);
+        }
     }
 
     fn socket(&mut self, event: WsEvent) {
@@ -344,10 +365,11 @@ impl Shell {
     async fn end(mut self, reason: String) {
         tracing::info!(reason, "voice ended");
         self.pulse.close(self.key);
-        if let Some(on_end) = self.on_end.take() {
-            on_end();
+        let gone = self.on_end.take().map_or_else(Vec::new, |on_end| on_end());
+        for event in gone {
+            let _ = self.events.send(event).await;
         }
-        for done in self.joining.drain(..) {
+        for (_, done) in self.joining.drain(..) {
             let _ = done.send(Err(VoiceError::Ended(reason.clone())));
         }
         for done in self.leaving.drain(..) {
@@ -391,3 +413,6 @@ fn media_socket(udp: &UdpSocket) -> Option<std::net::UdpSocket> {
         .inspect_err(|error| tracing::error!(%error, "cannot clone the UDP socket"))
         .ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -234,9 +234,9 @@ fn rest(args: Rest) -> Result<Call, OpError> {
         body,
         files,
     } = args;
-    if !path.starts_with('/') || path.contains("..") || path.contains(char::is_whitespace) {
+    if !mynah_engine::is_plain_path(&path) {
         return Err(OpError::Invalid(
-            "rest: a path begins with `/` and has no `..`".into(),
+            "rest: a path begins with `/` and has no `.`, `..`, `#`, `\\` or spaces".into(),
         ));
     }
     if !matches!(method.as_str(), "GET" | "POST" | "PUT" | "PATCH" | "DELETE") {
@@ -369,6 +369,11 @@ mod tests {
             ("track.gain", "{\"track\":1,\"gain\":-1}"),
             ("rest", "{\"method\":\"GET\",\"path\":\"/a/../b\"}"),
             ("rest", "{\"method\":\"GET\",\"path\":\"http://x\"}"),
+            // Would be granted as a message and delete the channel.
+            (
+                "rest",
+                "{\"method\":\"DELETE\",\"path\":\"/channels/1#/messages\"}",
+            ),
             ("rest", "{\"method\":\"BREW\",\"path\":\"/coffee\"}"),
             ("timer", "nonsense"),
         ] {

@@ -80,6 +80,8 @@ impl Grants {
             .list
             .iter()
             .filter_map(|grant| grant.strip_prefix("fs.read:"))
+            // `fs.read:` alone would be the folder of bot.toml, and the token is often there.
+            .filter(|dir| !dir.is_empty())
             .any(|dir| {
                 let folder = || self.base.join(dir).canonicalize();
                 dir == "*" || folder().is_ok_and(|folder| real.starts_with(folder))
@@ -216,6 +218,14 @@ mod tests {
             grants.read_path("media/none.mp3"),
             Err(OpError::Invalid(_))
         ));
+    }
+
+    #[test]
+    fn a_grant_that_does_not_say_of_what_grants_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("bot.toml"), "token").unwrap();
+        let refused = grants(&["fs.read:"], dir.path()).read_path("bot.toml");
+        assert!(matches!(refused, Err(OpError::Denied(_))), "{refused:?}");
     }
 
     #[test]

@@ -134,7 +134,9 @@ impl Buckets {
         if let Some(after) = limits.reset_after {
             bucket.resets_at = bucket.resets_at.max(Some(now + after.min(LONGEST_WAIT)));
         }
-        if let (false, Some(wait)) = (limits.global, limits.retry_after) {
+        // The global limit does not hold interactions back, so a 429 there must wait by itself.
+        let own = !limits.global || route.is_interaction();
+        if let (true, Some(wait)) = (own, limits.retry_after) {
             bucket.blocked_until = Some(now + wait.min(LONGEST_WAIT));
         }
     }

@@ -83,8 +83,21 @@ pub enum Input<'a> {
     },
     /// The bot wants to leave.
     Leave,
+    /// The main gateway connection changed.
+    Main(Main),
     /// Time passed.
     Tick,
+}
+
+/// What became of the main gateway connection, which answers joins and explains disconnections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Main {
+    /// It is lost: nothing is answered or explained until it is back.
+    Lost,
+    /// It is back, and all that was missed has been replayed.
+    Resumed,
+    /// It is back with a new session, which is in no voice channel (gateway.md section 9).
+    New,
 }
 
 /// What to do or to know.

@@ -138,11 +138,11 @@ pub struct Ready {
     pub port: u16,
     /// Offered encryption modes by name, in order of preference.
     pub modes: Vec<String>,
-    /// Ignored by clients.
-    #[serde(default)]
+    /// Ignored by clients, whatever it holds.
+    #[serde(skip_deserializing)]
     pub experiments: Vec<String>,
-    /// Ignored by clients.
-    #[serde(default)]
+    /// Ignored by clients, whatever it holds.
+    #[serde(skip_deserializing)]
     pub streams: Vec<serde_json::Value>,
 }
 
@@ -413,6 +413,13 @@ mod tests {
             r#"{"t":5,"seq_ack":10}"#
         );
         assert_eq!(serde_json::to_string(&Heartbeat::Bare(5)).unwrap(), "5");
+    }
+
+    #[test]
+    fn what_clients_ignore_in_ready_cannot_make_it_unreadable() {
+        let text = r#"{"ssrc":1,"ip":"203.0.113.7","port":50004,"modes":[],
+            "experiments":null,"streams":{"new":1},"heartbeat_interval":3.5}"#;
+        assert_eq!(serde_json::from_str::<Ready>(text).unwrap().ssrc, Ssrc(1));
     }
 
     #[test]

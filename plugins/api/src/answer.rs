@@ -162,7 +162,7 @@ pub struct Message {
 impl Interaction {
     fn callback(&self, kind: u8, data: Option<Value>) -> Op {
         let json = &self.inner.json;
-        let path = format!("/interactions/{}/{}/callback", json.id, json.token);
+        let path = format!("/interactions/{}/{}/callback", json.id, json.token.0);
         let mut body = json!({ "type": kind });
         if let (Some(data), Some(body)) = (data, body.as_object_mut()) {
             body.insert("data".into(), data);
@@ -172,7 +172,7 @@ impl Interaction {
 
     fn webhook(&self, method: &str, rest: &str, body: Value) -> Op {
         let json = &self.inner.json;
-        let path = format!("/webhooks/{}/{}{rest}", json.application_id, json.token);
+        let path = format!("/webhooks/{}/{}{rest}", json.application_id, json.token.0);
         self.inner.host.rest(method, &path, body)
     }
 

@@ -4,7 +4,7 @@
 use crate::{ChannelId, GuildId, Host, MessageId, Result, RoleId, UserId};
 use serde::Deserialize;
 use serde_json::Value;
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 /// What kind of interaction it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub(crate) struct Json {
     #[serde(rename = "type")]
     kind: u8,
     pub(crate) id: Id,
-    pub(crate) token: String,
+    pub(crate) token: Token,
     pub(crate) application_id: Id,
     guild_id: Option<GuildId>,
     channel_id: Option<ChannelId>,
@@ -51,6 +51,17 @@ pub(crate) struct Json {
     locale: Option<String>,
     #[serde(default)]
     data: Data,
+}
+
+/// Whoever has it answers in the bot's name for 15 minutes, so `Debug` does not show it.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Token(pub(crate) String);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// An id whose kind nobody outside needs.
@@ -361,4 +372,18 @@ fn path(data: &Data) -> String {
         options = inner;
     }
     path
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_of_an_interaction_is_never_printed() {
+        let text = r#"{"type":2,"id":"1","token":"hunter2","application_id":"9"}"#;
+        let json: Json = serde_json::from_str(text).unwrap();
+        assert_eq!(json.token.0, "hunter2");
+        assert!(!format!("{json:?}").contains("hunter2"));
+    }
 }

@@ -11,7 +11,7 @@ pub struct Route {
 impl Route {
     /// From a method and a path below the API version, such as `/channels/1/messages/2`.
     ///
-    /// Ids become `:id` except the majors: channel, guild, webhook with its token. Interaction
+    /// Ids become `:id` except the majors: channel, guild, webhook with its token, interaction. Their
     /// tokens and reaction emoji become placeholders too, or every call would be a route of its own.
     pub fn of(method: &str, path: &str) -> Self {
         let path = path.split(['?', '#']).next().unwrap_or(path);
@@ -36,6 +36,12 @@ impl Route {
                     major.push('/');
                     major.push_str(part);
                     template.push_str(":token");
+                }
+                // Every interaction is a limit of its own: answers with three seconds to go must not
+                // queue behind each other.
+                ("interactions", 1) => {
+                    major.push_str(part);
+                    template.push_str(":id");
                 }
                 ("interactions", 2) => template.push_str(":token"),
                 _ if reaction => {

@@ -101,6 +101,37 @@ fn a_429_blocks_its_bucket_and_a_global_one_blocks_all_but_interactions() {
 }
 
 #[test]
+fn answers_to_different_interactions_never_wait_for_each_other() {
+    let now = Instant::now();
+    let mut buckets = Buckets::new(now);
+    for id in 0..200u64 {
+        let path = format!(
+            "/interactions/{}/token{id}/callback",
+            91_000_000_000_000_000 + id
+        );
+        let callback = Route::of("POST", &path);
+        assert_eq!(buckets.request(now, &callback), Decision::Send, "{id}");
+    }
+}
+
+#[test]
+fn a_global_429_holds_back_the_interaction_that_met_it() {
+    let now = Instant::now();
+    let mut buckets = Buckets::new(now);
+    let wait = Duration::from_millis(700);
+    let callback = Route::of("POST", "/interactions/91000000000000001/token/callback");
+    assert_eq!(buckets.request(now, &callback), Decision::Send);
+    let limited = Limits {
+        global: true,
+        retry_after: Some(wait),
+        ..Limits::default()
+    };
+    buckets.answered(now, &callback, &limited);
+    assert_eq!(delay(buckets.request(now, &callback), now), Some(wait));
+    assert_eq!(buckets.request(now + wait, &callback), Decision::Send);
+}
+
+#[test]
 fn the_global_limit_is_fifty_a_second() {
     let now = Instant::now();
     let mut buckets = Buckets::new(now);

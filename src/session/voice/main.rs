@@ -3,8 +3,9 @@
 
 use mynah_wire::{ChannelId, Secret};
 
+use super::recovery::JUDGE_TIMEOUT;
 use super::session::{ASK_TIMEOUT, CLOSE_NORMAL, Phase, Server, Session};
-use super::{EndReason, Event, Output};
+use super::{EndReason, Event, Main, Output};
 
 impl Session {
     /// Sends op 4. A rejoin leaves first: asking for the channel we are already in would only
@@ -105,6 +106,37 @@ impl Session {
                 deadline: self.now + ASK_TIMEOUT,
             };
         }
+    }
+
+    /// While the main gateway is away nobody can answer or explain; once it is back, the clocks of
+    /// those who wait for its word start anew.
+    pub(super) fn on_main(&mut self, main: Main) {
+        self.main_lost = main == Main::Lost;
+        match (main, self.phase) {
+            (Main::New, _) => self.start_over(),
+            (Main::Resumed, Phase::Asking { .. }) => {
+                self.phase = Phase::Asking {
+                    deadline: self.now + ASK_TIMEOUT,
+                };
+            }
+            (Main::Resumed, Phase::Judging { .. }) => {
+                self.phase = Phase::Judging {
+                    deadline: self.now + JUDGE_TIMEOUT,
+                };
+            }
+            (Main::Lost | Main::Resumed, _) => {}
+        }
+    }
+
+    /// All credentials belonged to the old main session; Discord has taken us out of the channel, or
+    /// is about to (gateway.md section 9). No leave first: the new session is in no channel.
+    fn start_over(&mut self) {
+        self.settle();
+        let was_live = matches!(self.phase, Phase::Live { .. });
+        self.close_socket(CLOSE_NORMAL);
+        self.drop_media();
+        self.note("the main gateway began a new session".to_owned(), was_live);
+        self.ask(false);
     }
 
     pub(super) fn open_if_complete(&mut self) {

@@ -12,7 +12,7 @@ const STABLE: Duration = Duration::from_secs(10);
 /// After so many failed tries the next stronger remedy is taken: resume, identify, rejoin.
 const TRIES: u32 = 3;
 /// How long the main gateway has to explain a 4014 or 4022 (voice.md section 6).
-const JUDGE_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const JUDGE_TIMEOUT: Duration = Duration::from_secs(5);
 /// After 4021, rate limited: no sooner than 30 to 60 s (voice.md section 6).
 const RATE_LIMIT_PAUSE: Duration = Duration::from_secs(30);
 
@@ -95,7 +95,7 @@ impl Session {
     }
 
     /// A connection that was stable until now pays off earlier failures.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         if let Phase::Live { since } = self.phase
             && self.now.saturating_duration_since(since) >= STABLE
         {
@@ -107,7 +107,7 @@ impl Session {
         }
     }
 
-    fn note(&mut self, reason: String, was_live: bool) {
+    pub(super) fn note(&mut self, reason: String, was_live: bool) {
         self.trouble_since.get_or_insert(self.now);
         self.last_reason = reason.clone();
         if was_live {

@@ -109,6 +109,8 @@ pub struct Session {
     /// True once a connection was complete: from then on a silent main gateway is asked again.
     pub(super) was_live: bool,
     pub(super) asked: u32,
+    /// The main gateway is away: whoever waits for its word goes on waiting.
+    pub(super) main_lost: bool,
     udp_round_trip: Option<Duration>,
     pub(super) out: VecDeque<Output>,
     pub(super) now: Instant,
@@ -136,6 +138,7 @@ impl Session {
             refused_modes: Vec::new(),
             was_live: false,
             asked: 0,
+            main_lost: false,
             udp_round_trip: None,
             out: VecDeque::new(),
             now,
@@ -170,6 +173,7 @@ impl Session {
             Input::Datagram(packet) => self.on_datagram(packet),
             Input::Move { channel_id } => self.on_move(channel_id),
             Input::Leave => self.end(EndReason::Left),
+            Input::Main(main) => self.on_main(main),
             Input::Tick => {}
         }
         self.advance();
@@ -184,6 +188,9 @@ impl Session {
 
     fn deadline(&self) -> Option<Instant> {
         let phase = match self.phase {
+            Phase::Asking { .. } | Phase::Judging { .. } if self.main_lost => {
+                Some(self.give_up_at())
+            }
             Phase::Asking { deadline }
             | Phase::Judging { deadline }
             | Phase::Opening { deadline, .. }
@@ -209,6 +216,12 @@ impl Session {
 
     fn advance(&mut self) {
         match self.phase {
+            Phase::Asking { .. } | Phase::Judging { .. }
+                if self.main_lost && self.give_up_at() <= self.now =>
+            {
+                self.give_up();
+            }
+            Phase::Asking { .. } | Phase::Judging { .. } if self.main_lost => {}
             Phase::Asking { deadline } if deadline <= self.now => self.ask_timed_out(),
             Phase::Judging { deadline } if deadline <= self.now => {
                 self.end(EndReason::Disconnected);

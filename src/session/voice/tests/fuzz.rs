@@ -64,7 +64,8 @@ fn random_input<'a>(rng: &mut Rng, datagram: &'a mut [u8; 74]) -> Input<'a> {
         18 => Input::WsBinary(&datagram[..3]),
         19 => Input::Move { channel_id },
         20 if rng.chance(0.05) => Input::Leave,
-        21..=23 => Input::Tick,
+        21 => Input::Main([Main::Lost, Main::Resumed, Main::New][rng.below(3) as usize]),
+        22..=23 => Input::Tick,
         24..=27 => {
             for byte in datagram.iter_mut() {
                 *byte = rng.next_u64() as u8;

@@ -342,6 +342,74 @@ fn a_move_while_joining_asks_again() {
     assert_eq!(rig.seconds_to_wake(), 15.0);
 }
 
+#[test]
+fn a_close_4014_is_not_judged_while_the_main_gateway_is_away() {
+    let mut rig = Rig::stable(1);
+    rig.close(4014);
+    rig.give(Input::Main(Main::Lost));
+    let out = rig.pass(Duration::from_secs(60));
+    assert_eq!(ended(&out), None, "nobody could explain it yet");
+    rig.give(Input::Main(Main::Resumed));
+    // The explanation: a moderator moved us.
+    rig.state(Some(71));
+    let out = rig.server("token-2", "v.example:2048");
+    assert!(opened(&out).is_some());
+    // And without an explanation it ends, counted from the return of the gateway.
+    let mut rig = Rig::stable(1);
+    rig.give(Input::Main(Main::Lost));
+    rig.close(4014);
+    rig.pass(Duration::from_secs(60));
+    rig.give(Input::Main(Main::Resumed));
+    assert_eq!(ended(&rig.pass(Duration::from_secs(4))), None);
+    let out = rig.pass(Duration::from_secs(2));
+    assert_eq!(ended(&out), Some(EndReason::Disconnected));
+}
+
+#[test]
+fn a_main_gateway_that_never_returns_is_given_up() {
+    let mut rig = Rig::stable(1);
+    rig.give(Input::Main(Main::Lost));
+    rig.close(4014);
+    let out = rig.pass(Duration::from_secs(601));
+    assert!(matches!(ended(&out), Some(EndReason::GaveUp { .. })));
+}
+
+#[test]
+fn a_new_main_session_joins_again_with_new_credentials_whatever_the_voice_connection_does() {
+    for closed_first in [false, true] {
+        let mut rig = Rig::stable(1);
+        rig.give(Input::Main(Main::Lost));
+        if closed_first {
+            rig.close(4014);
+            rig.pass(Duration::from_secs(30));
+        }
+        let out = rig.give(Input::Main(Main::New));
+        assert_eq!(joins(&out), [Some(ChannelId::new(70))], "no leave first");
+        assert!(closed_first || media_dropped(&out));
+        // The server may come before the state: the old session's id must not be used.
+        let out = rig.server("token-2", "v.example:2048");
+        assert_eq!(opened(&out), None);
+        let out = rig.give(Input::StateUpdate {
+            channel_id: Some(ChannelId::new(70)),
+            session_id: "main-session-2",
+        });
+        assert!(opened(&out).is_some());
+        rig.give(Input::WsOpened);
+        let identify = sent(&rig.hello(), 0);
+        assert_eq!(identify[0]["session_id"], "main-session-2");
+        assert_eq!(identify[0]["token"], "token-2");
+    }
+}
+
+#[test]
+fn a_join_is_not_denied_while_the_main_gateway_is_away() {
+    let (mut rig, _) = Rig::new(1);
+    rig.give(Input::Main(Main::Lost));
+    assert_eq!(ended(&rig.pass(Duration::from_secs(60))), None);
+    rig.give(Input::Main(Main::Resumed));
+    assert_eq!(rig.seconds_to_wake(), 15.0);
+}
+
 /// An hour of random closes against a friendly server: always back, and quickly.
 #[test]
 fn an_hour_of_random_closes_always_comes_back() {

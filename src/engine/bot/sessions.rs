@@ -1,0 +1,147 @@
+//! The voice sessions of a bot: opened, told what happens, forgotten.
+
+use std::collections::HashMap;
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use mynah_pulse::{MixConfig, SessionKey};
+use mynah_session::voice as voice_machine;
+use mynah_wire::{ChannelId, GuildId};
+
+use super::{Inner, Voice};
+use crate::voice::{self, VoiceCommand, VoiceSetup};
+use crate::{Bitrate, Event, TrackEvent, VoiceError};
+
+/// Discord's own range for voice bitrates, and libopus' lower end.
+const BITRATES: std::ops::RangeInclusive<u32> = 8_000..=384_000;
+/// A voice channel's bitrate when the gateway did not say (rest.md section 9).
+const DEFAULT_BITRATE: u32 = 64_000;
+
+impl Inner {
+    pub(super) fn voice(&self) -> MutexGuard<'_, HashMap<GuildId, Voice>> {
+        self.voice.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next_seed(&self) -> u64 {
+        self.rng
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .next_u64()
+    }
+
+    fn bitrate(&self, guild: GuildId, channel: ChannelId) -> u32 {
+        let wanted = match self.config.bitrate {
+            Bitrate::Fixed(bits) => bits,
+            Bitrate::Auto => self
+                .cache
+                .channel(guild, channel)
+                .and_then(|channel| channel.bitrate)
+                .unwrap_or(DEFAULT_BITRATE),
+        };
+        wanted.clamp(*BITRATES.start(), *BITRATES.end())
+    }
+
+    /// After CHANNEL_UPDATE: the encoder follows the channel (gateway.md section 9).
+    pub(crate) fn refresh_bitrates(&self) {
+        let sessions: Vec<_> = self
+            .voice()
+            .iter()
+            .map(|(guild, voice)| (*guild, voice.key))
+            .collect();
+        for (guild, key) in sessions {
+            if let Some(channel) = self.cache.voice_channel_of(guild, self.user_id) {
+                self.mixes.set_bitrate(key, self.bitrate(guild, channel));
+            }
+        }
+    }
+
+    pub(crate) async fn to_voice(&self, guild: GuildId, command: VoiceCommand) {
+        let commands = self.voice().get(&guild).map(|voice| voice.commands.clone());
+        if let Some(commands) = commands {
+            let _ = commands.send(command).await;
+        }
+    }
+
+    fn shard_of(&self, guild: GuildId) -> u64 {
+        (guild.get() >> 22) % self.shard_commands.len().max(1) as u64
+    }
+
+    /// A shard's connection changed: its guilds' voice sessions must know.
+    pub(crate) async fn tell_voice(&self, shard_id: u32, main: voice_machine::Main) {
+        let guilds: Vec<GuildId> = self.voice().keys().copied().collect();
+        for guild in guilds {
+            if self.shard_of(guild) == u64::from(shard_id) {
+                self.to_voice(guild, VoiceCommand::Main(main)).await;
+            }
+        }
+    }
+
+    pub(super) fn open_voice(
+        self: &Arc<Self>,
+        guild: GuildId,
+        channel: ChannelId,
+    ) -> Result<Voice, VoiceError> {
+        let mut sessions = self.voice();
+        if let Some(voice) = sessions
+            .get(&guild)
+            .filter(|voice| !voice.commands.is_closed())
+        {
+            return Ok(voice.clone());
+        }
+        let main = self
+            .shard_commands
+            .get(self.shard_of(guild) as usize)
+            .cloned()
+            .ok_or(VoiceError::Closing)?;
+        let mix = MixConfig {
+            bitrate_bps: self.bitrate(guild, channel),
+            complexity: self.config.complexity,
+        };
+        let key = self
+            .mixes
+            .open(mix)
+            .map_err(|_| VoiceError::Ended("too many voice sessions on this machine".to_owned()))?;
+        let weak = Arc::downgrade(self);
+        let commands = voice::start(VoiceSetup {
+            guild_id: guild,
+            config: voice_machine::Config {
+                guild_id: guild,
+                user_id: self.user_id,
+                channel_id: channel,
+                allow_legacy_modes: self.config.allow_legacy_modes,
+                max_dave_version: 0,
+                give_up_after: self.config.reconnect_give_up,
+                seed: self.next_seed(),
+            },
+            tls: self.tls.clone(),
+            main,
+            pulse: self.mixes.clone(),
+            key,
+            events: self.events.clone(),
+            seed: self.next_seed(),
+            on_end: Box::new(move || {
+                let inner = weak.upgrade();
+                inner.map_or_else(Vec::new, |inner| inner.forget_voice(guild, key))
+            }),
+        });
+        let voice = Voice { commands, key };
+        sessions.insert(guild, voice.clone());
+        Ok(voice)
+    }
+
+    /// The session is over, and so are its tracks: what there is to tell.
+    fn forget_voice(&self, guild: GuildId, key: SessionKey) -> Vec<Event> {
+        {
+            let mut sessions = self.voice();
+            if sessions.get(&guild).is_some_and(|voice| voice.key == key) {
+                sessions.remove(&guild);
+            }
+        }
+        let stopped = |(track, _)| Event::Track {
+            guild_id: guild,
+            track,
+            kind: TrackEvent::Stopped,
+        };
+        let gone = self.tracks.remove_session(key);
+        gone.into_iter().map(stopped).collect()
+    }
+}

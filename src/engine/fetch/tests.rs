@@ -1,0 +1,207 @@
+//! Downloads from a server on this machine, and the addresses that are refused.
+
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+
+#[test]
+fn special_addresses_are_not_public() {
+    for address in [
+        "127.0.0.1",
+        "10.0.0.1",
+        "172.16.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "0.0.0.0",
+        "100.64.0.1",
+        "198.18.0.1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "::1",
+        "::",
+        "fe80::1",
+        "fc00::1",
+        "::ffff:127.0.0.1",
+        "64:ff9b::7f00:1",
+        "2002:7f00:1::",
+        "2001:db8::1",
+    ] {
+        assert!(!is_public(address.parse().unwrap()), "{address}");
+    }
+    for address in ["1.1.1.1", "8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8"] {
+        assert!(is_public(address.parse().unwrap()), "{address}");
+    }
+}
+
+#[test]
+fn file_names_keep_only_a_clean_extension() {
+    let name = |text: &str| file_name(&Url::parse(text).unwrap(), text);
+    assert!(name("http://a/b/song.mp3?ex=1").ends_with(".mp3"));
+    assert!(name("http://a/%2e%2e/etc/passwd").ends_with(".bin"));
+    assert!(
+        name("http://a/x.m%2F..p3")
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '.')
+    );
+    assert_ne!(name("http://a/1.mp3"), name("http://a/2.mp3"));
+}
+
+fn fetcher(origins: Vec<String>) -> (Fetcher, PathBuf) {
+    let dir = std::env::temp_dir().join(format!(
+        "mynah-fetch-{}-{:x}",
+        std::process::id(),
+        crate::clock::seed()
+    ));
+    std::fs::create_dir_all(&dir).unwrap();
+    (
+        Fetcher::new(
+            &crate::connect::tls(None).unwrap(),
+            dir.clone(),
+            1000,
+            origins,
+        )
+        .unwrap(),
+        dir,
+    )
+}
+
+#[tokio::test]
+async fn private_targets_are_refused_by_literal_and_by_name() {
+    let (fetcher, dir) = fetcher(Vec::new());
+    for address in [
+        "http://127.0.0.1:9/a.mp3",
+        "http://[::1]/a",
+        "http://localhost/a.mp3",
+    ] {
+        let refused = fetcher.fetch(address).await;
+        assert!(
+            matches!(refused, Err(FetchError::PrivateAddress(_))),
+            "{refused:?}"
+        );
+    }
+    assert!(matches!(
+        fetcher.fetch("file:///etc/passwd").await,
+        Err(FetchError::BadUrl(_))
+    ));
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+/// The next connection, its request read.
+async fn asked(listener: &TcpListener) -> TcpStream {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut request = [0; 4096];
+    let _ = stream.read(&mut request).await.unwrap();
+    stream
+}
+
+async fn serve_once(body: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut stream = asked(&listener).await;
+        let head = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(body).await.unwrap();
+    });
+    origin
+}
+
+#[tokio::test]
+async fn an_allowed_origin_is_downloaded_once() {
+    let origin = serve_once(b"sound").await;
+    let (fetcher, dir) = fetcher(vec![origin.clone()]);
+    let address = format!("{origin}/attachments/song.mp3");
+    let first = fetcher.fetch(&address).await.unwrap();
+    assert_eq!(std::fs::read(&first).unwrap(), b"sound");
+    // The server answers only once: the second fetch must come from the cache.
+    assert_eq!(fetcher.fetch(&address).await.unwrap(), first);
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[tokio::test]
+async fn two_downloads_of_one_address_at_once_both_give_the_whole_file() {
+    let body: &[u8] = &[7; 900];
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let (first_is_written, second_may_start) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 900\r\n\r\n";
+        let mut first = asked(&listener).await;
+        first.write_all(head).await.unwrap();
+        first.write_all(&body[..500]).await.unwrap();
+        first_is_written.send(()).unwrap();
+        // The second one begins while the first one is half done, and stays half done.
+        let mut second = asked(&listener).await;
+        second.write_all(head).await.unwrap();
+        second.write_all(&body[..10]).await.unwrap();
+        first.write_all(&body[500..]).await.unwrap();
+        // It has been read to its end: only then the second one goes on.
+        while first.read(&mut [0; 64]).await.unwrap_or(0) > 0 {}
+        second.write_all(&body[10..]).await.unwrap();
+    });
+    let (fetcher, dir) = fetcher(vec![origin.clone()]);
+    let address = format!("{origin}/song.mp3");
+    let second = async {
+        second_may_start.await.unwrap();
+        fetcher.fetch(&address).await
+    };
+    let (first, second) = tokio::join!(fetcher.fetch(&address), second);
+    assert_eq!(std::fs::read(first.unwrap()).unwrap(), body);
+    assert_eq!(std::fs::read(second.unwrap()).unwrap(), body);
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 1);
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[tokio::test]
+async fn a_broken_download_leaves_nothing_behind() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut stream = asked(&listener).await;
+        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\nabc";
+        stream.write_all(head).await.unwrap();
+    });
+    let (fetcher, dir) = fetcher(vec![origin.clone()]);
+    let broken = fetcher
+        .fetch(&format!("{origin}/song.mp3?sig=secret"))
+        .await;
+    assert!(matches!(&broken, Err(FetchError::Network(why)) if !why.contains("secret")));
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn files_of_earlier_runs_are_swept_and_foreign_files_are_not() {
+    let dir = std::env::temp_dir().join(format!("mynah-sweep-{:x}", crate::clock::seed()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let long_ago = std::time::SystemTime::now() - 2 * KEPT_OVER;
+    let old = [
+        "0123456789abcdef.mp3",
+        "0123456789abcdef.9-1.part",
+        "notes.txt",
+    ];
+    for name in old {
+        let file = std::fs::File::create(dir.join(name)).unwrap();
+        file.set_modified(long_ago).unwrap();
+    }
+    std::fs::write(dir.join("fedcba9876543210.mp3"), "new").unwrap();
+    sweep(&dir);
+    let mut left: Vec<_> = std::fs::read_dir(&dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["fedcba9876543210.mp3", "notes.txt"]);
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_cut_off_and_removed() {
+    let origin = serve_once(&[7; 2000]).await;
+    let (fetcher, dir) = fetcher(vec![origin.clone()]);
+    let refused = fetcher.fetch(&format!("{origin}/big.mp3")).await;
+    assert_eq!(refused, Err(FetchError::TooLarge { limit: 1000 }));
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
+    std::fs::remove_dir_all(dir).unwrap();
+}
