@@ -33,9 +33,13 @@ impl FrameReport {
 /// measures 0.9 and more; unrelated frames of the same song mostly below 0.3.
 const SAME: f64 = 0.6;
 
-/// Correlation that is enough where the frame belongs, if it is nowhere higher: a burst of noise
-/// (a snare drum) comes out of the codec with only its colour and loudness kept.
+/// Correlation that is enough where the frame belongs, if it is no other: a burst of noise (a snare
+/// drum) comes out of the codec with only its colour and loudness kept.
 const SAME_IN_PLACE: f64 = 0.25;
+
+/// What differs by so little of the power just around it (7 dB below) is covered by that: the codec
+/// smears a loud frame's noise into a quiet or silent one beside it.
+const COVERED: f64 = 0.2;
 
 /// Below this RMS (−70 dBFS) a frame counts as silent; coding noise lives there.
 const SILENT_RMS: f64 = 3.2e-4;
@@ -96,7 +100,10 @@ fn place(source: &[&[f32]], frame: &[f32], expected: i64) -> Place {
         && let Some(wanted) = source.get(index)
     {
         let wanted_quiet = power(wanted).sqrt() < SILENT_RMS;
-        if (quiet && wanted_quiet) || (!quiet && similarity(wanted, frame) >= SAME) {
+        if (quiet && wanted_quiet)
+            || (!quiet && similarity(wanted, frame) >= SAME)
+            || is_covered(source, index, frame)
+        {
             return Place::Here(index);
         }
     }
@@ -107,11 +114,26 @@ fn place(source: &[&[f32]], frame: &[f32], expected: i64) -> Place {
     let best = (from..source.len().min(from + 2 * SEARCH + 1))
         .filter_map(|i| Some((i, similarity(source.get(i)?, frame))))
         .max_by(|a, b| a.1.total_cmp(&b.1));
-    match best {
-        Some((index, score)) if score >= SAME => Place::Here(index),
-        Some((index, score)) if here == Some(index) && score >= SAME_IN_PLACE => Place::Here(index),
-        _ => Place::Nowhere,
+    if let Some((index, _)) = best.filter(|(_, score)| *score >= SAME) {
+        return Place::Here(index);
     }
+    let in_place = here.filter(|index| {
+        let wanted = source.get(*index);
+        wanted.is_some_and(|wanted| similarity(wanted, frame) >= SAME_IN_PLACE)
+    });
+    in_place.map_or(Place::Nowhere, Place::Here)
+}
+
+/// True when `frame` differs from the source frame there by less than the neighbours hide.
+fn is_covered(source: &[&[f32]], index: usize, frame: &[f32]) -> bool {
+    let around = source.iter().take(index + 2).skip(index.saturating_sub(1));
+    let loudest = around.map(|near| power(near)).fold(0.0, f64::max);
+    let wanted = source.get(index).into_iter().copied().flatten();
+    let error: f64 = wanted
+        .zip(frame)
+        .map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2))
+        .sum();
+    error / frame.len().max(1) as f64 <= loudest * COVERED
 }
 
 /// Turns the placing into lost, repeated and reordered source frames.

@@ -125,6 +125,19 @@ fn noise_bursts_the_codec_has_roughened_still_count_as_heard() {
 }
 
 #[test]
+fn a_quiet_frame_beside_a_loud_one_may_be_coded_roughly() {
+    let mut source = noise(960 * 30, 15);
+    source[..9 * SAMPLES].iter_mut().for_each(|s| *s *= 0.01);
+    let mut heard = source.clone();
+    let rough = scaled(&noise(960, 97), 0.02);
+    // What comes before a drum: covered. Far from it: not.
+    heard[8 * SAMPLES..9 * SAMPLES].copy_from_slice(&rough);
+    assert!(compare_frames(&source, &heard).is_clean());
+    heard[4 * SAMPLES..5 * SAMPLES].copy_from_slice(&rough);
+    assert_eq!(compare_frames(&source, &heard).damaged, [4]);
+}
+
+#[test]
 fn a_running_clock_shows_as_drift() {
     let source = noise(48_000 * 2, 12);
     assert_eq!(drift_frames(&source, &source), Some(0));

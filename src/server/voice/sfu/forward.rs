@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mynah_wire::Ssrc;
 use mynah_wire::rtp::{self, Header, ONE_BYTE_PROFILE};
@@ -25,6 +25,10 @@ const AUDIO_LEVEL: u8 = 1;
 const SPEAKER: u8 = 9;
 /// Level of a sender that gives none: voice, 30 dB below full scale.
 const USUAL_LEVEL: u8 = 0x80 | 30;
+
+/// Discord is milliseconds away. discord.py and py-cord listen for the answer only after the request
+/// has left, and one that comes within microseconds is lost to them when they are moved.
+const DISCOVERY_DELAY: Duration = Duration::from_millis(2);
 
 /// Where datagrams go. The thread gives its socket, tests and benches give a list.
 pub trait Outlet {
@@ -154,7 +158,7 @@ impl Forwarder {
     ) {
         match udp::classify(datagram) {
             Datagram::Rtp => self.voice(now, from, datagram, outlet),
-            Datagram::Discovery => self.discovery(now, from, datagram, outlet),
+            Datagram::Discovery => self.discovery(now, from, datagram),
             Datagram::Ping => {
                 if let Some(Ping {
                     is_answer: false,
@@ -178,13 +182,7 @@ impl Forwarder {
 
     /// Tells a client its own address. Only known streams are answered, so the port cannot be
     /// used to find out about strangers.
-    fn discovery(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        datagram: &[u8],
-        outlet: &mut impl Outlet,
-    ) {
+    fn discovery(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
         let Some(Discovery::Request { ssrc }) = Discovery::parse(datagram) else {
             return;
         };
@@ -197,8 +195,13 @@ impl Forwarder {
             port: from.port(),
         }
         .write();
-        let path = self.slots.get_mut(*index).map(|slot| &mut slot.down);
-        pass(path, &mut self.held, now, from, &mut answer, outlet);
+        let fate = self.slots.get_mut(*index).map(|slot| slot.down.draw());
+        let fate = fate.unwrap_or_default();
+        fate.damage(&mut answer);
+        for _ in 0..fate.copies {
+            let due = now + DISCOVERY_DELAY + fate.delay;
+            self.held.put(due, Onward::Leave(from), &answer);
+        }
     }
 
     fn voice(

@@ -1,4 +1,4 @@
-//! Packets that a fault delays: a timer heap.
+//! Packets that wait, mostly for a fault: a timer heap.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
