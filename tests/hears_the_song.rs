@@ -87,6 +87,28 @@ async fn the_song_survives_loss_and_closed_gateways_without_a_rejoin() {
     assert!(compared.frames.lost.is_empty(), "{:?}", compared.frames);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_song_goes_on_after_the_main_session_was_lost_and_the_bot_taken_out_of_voice() {
+    let scene = Scene::new();
+    scene.song("sweep.wav", 30.0);
+    let (program, control) = scene.run(MYNAH);
+    let bot = program.ready_text("/bots/0/user_id").to_owned();
+    let alice = control.user_in_voice("alice").await;
+    let bob = control.user_in_voice("bob").await;
+    play(&control, &alice, "sweep").await;
+    let before = control.get("/state").await;
+    control
+        .fault(json!({ "scope": { "user_id": bot }, "gateway": { "invalid_session": false } }))
+        .await;
+    // One to five seconds until the new session, and the identify before it was just now.
+    let heard = samples(&control.hear(&bob, 14.0, "wav", None).await);
+    let after = control.get("/state").await;
+    let (old, new) = (ssrc_of(&before, &bot), ssrc_of(&after, &bot));
+    assert!(new.is_some() && new != old, "a new connection: {after}");
+    let last_second = &heard[heard.len() - 96_000..];
+    assert!(mynah_audio::level::peak(last_second) > 0.01);
+}
+
 fn ssrc_of(state: &serde_json::Value, user: &str) -> Option<u64> {
     let sessions = state["voice_sessions"].as_array()?;
     sessions.iter().find(|session| session["user_id"] == user)?["ssrc"].as_u64()

@@ -98,7 +98,7 @@ struct Account {
 
 /// A whole login, so that everything Discord can refuse is found: the token, the intents, a version.
 fn log_in(config: &Config) -> Result<Account, Failure> {
-    run::runtime()?.block_on(async {
+    run::block_on(async {
         let stop = signals::listen()?;
         let place = login::place(config).await?;
         let bot = login::log_in(config, &place, &stop).await;

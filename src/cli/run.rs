@@ -6,7 +6,6 @@ use std::time::Duration;
 use mynah_engine::{Bot, EventStream};
 use mynah_wire::UserId;
 use serde_json::json;
-use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -19,6 +18,8 @@ use super::{lock, logging, out, plugins, ready, settings, signals, song, welcome
 /// A clean end takes this long at most: five silence frames, voice left, sockets closed. Whatever
 /// still hangs then is left hanging.
 const END_WITHIN: Duration = Duration::from_secs(10);
+/// And blocking steps that are still under way after that get this long.
+const LEFTOVERS_WITHIN: Duration = Duration::from_secs(1);
 
 /// Runs the bot until it is told to end.
 ///
@@ -30,7 +31,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     ready::prepare(args.ready_file.as_deref())?;
     let _lock = lock::take(&config.paths.data)?;
     make_folders(&config)?;
-    runtime()?.block_on(async {
+    block_on(async {
         let stop = signals::listen()?;
         let place = login::place(&config).await?;
         let ran = on_place(&config, &place, args.ready_file.as_deref(), &stop).await;
@@ -39,16 +40,21 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     })
 }
 
-/// The runtime of every command: two workers, as the network needs no more (architecture B5).
+/// Does the work of a command on a runtime of two workers: the network needs no more (architecture
+/// B5). Blocking steps that hang when it is over, on a dead disk say, are left behind: dropping the
+/// runtime would wait for them for ever, deaf to a second Ctrl-C.
 ///
 /// # Errors
-/// When the system gives no threads.
-pub(super) fn runtime() -> Result<Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
+/// Those of the work; when the system gives no threads.
+pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(|error| Failure::failed(format!("cannot start: {error}"), ""))
+        .map_err(|error| Failure::failed(format!("cannot start: {error}"), ""))?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_timeout(LEFTOVERS_WITHIN);
+    done
 }
 
 /// Folders inside the data folder are ours to make; all others exist, or the configuration would
@@ -170,4 +176,26 @@ async fn listener(bot: &Bot, guild: &str) -> Option<UserId> {
         .await
         .ok()?;
     guild.get("owner_id")?.as_str()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_step_that_hangs_on_a_dead_disk_does_not_keep_the_program_alive() {
+        let (disk, answer) = std::sync::mpsc::channel::<()>();
+        let (begun, hangs) = std::sync::mpsc::channel();
+        let ended = block_on(async {
+            tokio::task::spawn_blocking(move || {
+                begun.send(()).unwrap();
+                let _ = answer.recv();
+            });
+            tokio::task::block_in_place(|| hangs.recv()).unwrap();
+            Ok("ended")
+        });
+        assert_eq!(ended.unwrap(), "ended");
+        drop(disk);
+    }
 }

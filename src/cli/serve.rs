@@ -43,7 +43,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
         ..ServerConfig::new(absolute(&args.data))
     };
     ready::prepare(args.ready_file.as_deref())?;
-    run::runtime()?.block_on(async {
+    run::block_on(async {
         let stop = signals::listen()?;
         let advice = "--http-port and --voice-port choose the ports; 0 takes a free one";
         let server = start(config)

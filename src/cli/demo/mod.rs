@@ -60,7 +60,7 @@ pub(super) fn demo(args: &DemoArgs) -> Result<(), Failure> {
         })?;
     let source = source(args, dir.path())?;
     writable(&args.out)?;
-    run::runtime()?.block_on(async {
+    run::block_on(async {
         let stop = signals::listen()?;
         tokio::select! {
             result = perform(args, &source, dir.path()) => result,
