@@ -163,7 +163,8 @@ fn refused(error: &StartError, place: &Place) -> Failure {
             },
         );
     }
-    Failure::failed(format!("cannot log in at {}: {message}", place.api), "")
+    let help = "is this machine online, is that server up, and is [discord] api its address?";
+    Failure::failed(format!("cannot log in at {}: {message}", place.api), help)
 }
 
 fn message_is_about_token(error: &StartError) -> bool {

@@ -59,14 +59,18 @@ pub(super) fn demo(args: &DemoArgs) -> Result<(), Failure> {
             Failure::failed(format!("no temporary folder: {error}"), "check TMPDIR")
         })?;
     let source = source(args, dir.path())?;
-    writable(&args.out)?;
-    run::block_on(async {
+    let made = writable(&args.out)?;
+    let outcome = run::block_on(async {
         let stop = signals::listen()?;
         tokio::select! {
             result = perform(args, &source, dir.path()) => result,
             () = stop.cancelled() => Err(Failure::failed("interrupted", "nothing was written")),
         }
-    })
+    });
+    if made && std::fs::metadata(&args.out).is_ok_and(|out| out.len() == 0) {
+        let _ = std::fs::remove_file(&args.out);
+    }
+    outcome
 }
 
 async fn perform(args: &DemoArgs, source: &Source, dir: &Path) -> Result<(), Failure> {
@@ -196,13 +200,14 @@ fn decode_bytes(path: &Path, bytes: &[u8]) -> Result<Vec<f32>, Failure> {
         .map_err(|error| Failure::failed(format!("the recording cannot be read back: {error}"), ""))
 }
 
-/// Says so before the music plays, not after.
-fn writable(path: &Path) -> Result<(), Failure> {
+/// Says so before the music plays, not after. True when the file is new.
+fn writable(path: &Path) -> Result<bool, Failure> {
+    let made = !path.exists();
     std::fs::File::options()
         .create(true)
         .append(true)
         .open(path)
-        .map(|_| ())
+        .map(|_| made)
         .map_err(|error| {
             Failure::failed(
                 format!("cannot write {}: {error}", path.display()),

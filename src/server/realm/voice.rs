@@ -57,8 +57,9 @@ impl Realm {
         {
             return self.set_self_flags(guild_id, user_id, flags.0, flags.1);
         }
-        // The same request again asks for fresh credentials: a client that lost its voice server
-        // does that (discord.js rejoin).
+        // The same request again asks for the credentials again: a client that lost its voice
+        // server does that (discord.js rejoin). They stay the same: discord.py takes other ones for
+        // a new server, asks again, and never ends.
         let owner = VoiceOwner::Session(session_id.to_owned());
         // Constant for the life of a gateway session (songbird reconnects when it changes).
         let voice_session_id = session_id.to_owned();
@@ -222,7 +223,10 @@ impl Realm {
     /// Tells bots of a channel about a new voice server (fault `migrate`): new credentials for the
     /// place they already have.
     pub(crate) fn migrate_voice(&mut self, guild_id: GuildId, user_id: UserId) {
-        if let Some(state) = self.store.voice.get(&(guild_id, user_id)).cloned() {
+        let token = Secret::new(self.random.hex32());
+        if let Some(state) = self.store.voice.get_mut(&(guild_id, user_id)) {
+            state.token = token;
+            let state = state.clone();
             self.grant_and_tell(&state);
             if state.owner == VoiceOwner::Simulated
                 && let Some(ticket) = self.ticket(guild_id, user_id)
@@ -279,18 +283,20 @@ impl Realm {
         owner: VoiceOwner,
         (self_mute, self_deaf): (bool, bool),
     ) {
-        let before = self
-            .store
-            .voice
-            .get(&(guild_id, user_id))
-            .map(|s| s.channel_id);
+        let before = self.store.voice.get(&(guild_id, user_id));
+        let token = before
+            .filter(|old| (old.channel_id, &old.owner) == (channel_id, &owner))
+            .filter(|old| old.session_id == session_id)
+            .map(|old| old.token.clone());
+        let before = before.map(|old| old.channel_id);
+        let token = token.unwrap_or_else(|| Secret::new(self.random.hex32()));
         let stage = self.is_stage(channel_id);
         let state = VoiceState {
             guild_id,
             channel_id,
             user_id,
             session_id,
-            token: Secret::default(),
+            token,
             owner,
             self_mute,
             self_deaf,
@@ -320,24 +326,20 @@ impl Realm {
         Some(state.owner)
     }
 
-    /// Makes new credentials good and sends them to the bot session they are for.
+    /// Makes the credentials good and sends them to the bot session they are for.
     fn grant_and_tell(&mut self, state: &VoiceState) {
-        let token = Secret::new(self.random.hex32());
-        if let Some(kept) = self.store.voice.get_mut(&(state.guild_id, state.user_id)) {
-            kept.token = token.clone();
-        }
         self.voice.grant(Grant {
             guild_id: state.guild_id,
             channel_id: state.channel_id,
             user_id: state.user_id,
             session_id: state.session_id.clone(),
-            token: token.clone(),
+            token: state.token.clone(),
             stage: self.is_stage(state.channel_id),
         });
         self.voice
             .set_flags(state.guild_id, state.user_id, self.flags_of(state));
         if let VoiceOwner::Session(session) = &state.owner {
-            let data = json!({"token": token.expose(), "guild_id": state.guild_id,
+            let data = json!({"token": state.token.expose(), "guild_id": state.guild_id,
                 "endpoint": self.voice.endpoint()});
             self.emit(Event::to_session("VOICE_SERVER_UPDATE", session, data));
         }
