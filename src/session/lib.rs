@@ -5,7 +5,8 @@
 //! next (`poll`, until it says `Wait`). A small shell of sockets and timers around them lives in
 //! `mynah-engine` and `mynah-users`; tests drive them in virtual time.
 //!
-//! Beside them: [`transport`] seals and opens RTP packets, [`rest`] keeps the REST rate limits, and
+//! Beside them: [`transport`] seals and opens RTP packets, [`receive`] makes sound packets of known
+//! people from datagrams, [`rest`] keeps the REST rate limits, and
 //! [`backoff`] spaces retries.
 //!
 //! The embedded server never uses this crate: client and server are two independent readings of the
@@ -19,6 +20,7 @@
 
 pub mod backoff;
 pub mod gateway;
+pub mod receive;
 pub mod rest;
 pub mod transport;
 pub mod voice;

@@ -10,8 +10,14 @@
 //!   packets back ([`Input::Datagram`]); media is the shell's own business.
 //! * [`Output::Keys`]: seal and open media with these until [`Output::CloseUdp`] or new keys. A
 //!   websocket that breaks and resumes changes nothing about them: sound goes on meanwhile.
+//! * [`Output::Media`]: the same for end-to-end encryption ([`dave`]), in the order in which it comes;
+//!   [`crate::receive::Receiver`] understands all that concerns receiving.
+//! * [`Output::Crypto`]: run the job on a thread that may compute for milliseconds and hand the result
+//!   back as [`Input::Crypto`], whatever has happened meanwhile.
 //! * [`Event::Ended`] is the last output; everything to be closed was closed before it.
 
+pub mod dave;
+mod encryption;
 mod handshake;
 mod heartbeat;
 mod main;
@@ -20,11 +26,14 @@ mod session;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mynah_dave::group::Identity;
 use mynah_wire::{ChannelId, EncryptionMode, GuildId, Ssrc, UserId};
 use zeroize::Zeroize;
 
+pub use dave::{DaveCounters, DaveEvent, DaveReport, MediaKeys, Passthrough, SenderKeys};
 pub use session::Session;
 
 /// What a voice session needs to know from the start.
@@ -38,8 +47,12 @@ pub struct Config {
     pub channel_id: ChannelId,
     /// Accept one of the encryption modes discontinued in 2024 when nothing better is offered.
     pub allow_legacy_modes: bool,
-    /// Highest DAVE version to announce; 0 means no end-to-end encryption.
+    /// Highest DAVE version to announce; 0 means no end-to-end encryption. Lowered to what we know
+    /// ([`mynah_dave::VERSION`]), and to 0 without an identity.
     pub max_dave_version: u16,
+    /// Our signature key for end-to-end encryption, one per process (dave.md section 8); without it
+    /// there is none.
+    pub identity: Option<Arc<Identity>>,
     /// How long to mend a lost connection before ending with [`EndReason::GaveUp`].
     pub give_up_after: Duration,
     /// Source of all jitter.
@@ -85,6 +98,14 @@ pub enum Input<'a> {
     Leave,
     /// The main gateway connection changed.
     Main(Main),
+    /// The job of [`Output::Crypto`] is done.
+    Crypto(dave::Done),
+    /// The media threads cannot open frames of this member, again and again
+    /// ([`crate::receive::Receiver::undecryptable`]).
+    Undecryptable {
+        /// Whose.
+        user_id: UserId,
+    },
     /// Time passed.
     Tick,
 }
@@ -133,6 +154,12 @@ pub enum Output {
     CloseUdp,
     /// Media may flow under these keys.
     Keys(TransportKeys),
+    /// How media is end-to-end encrypted from now on. A new connection (after [`Output::CloseUdp`])
+    /// begins with nothing.
+    Media(MediaKeys),
+    /// Run this on a thread that may compute for milliseconds, and hand the result back as
+    /// [`Input::Crypto`]. At most one is out.
+    Crypto(Box<dave::Job>),
     /// Something the bot may want to know.
     Event(Event),
     /// Nothing more; wake me then.
@@ -197,6 +224,8 @@ pub enum Event {
     Left(UserId),
     /// Round trip of a websocket heartbeat.
     Latency(Duration),
+    /// News of the end-to-end encryption.
+    Dave(DaveEvent),
     /// The session is over; the machine answers only `Wait(None)` from now on.
     Ended(EndReason),
 }
@@ -244,7 +273,7 @@ impl EndReason {
             }
             Self::Refused { code, .. } => match *code {
                 mynah_wire::voice::close::DAVE_REQUIRED => {
-                    "this channel demands end-to-end encryption (DAVE), which is not in use here"
+                    "this channel demands end-to-end encryption (DAVE): switch it on for this bot, or update the bot if it is on"
                 }
                 _ => "this is a fault in the protocol: please report it with the log",
             },

@@ -10,6 +10,7 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)
 )]
 
+pub mod dave;
 pub mod gateway;
 pub mod ids;
 pub mod intents;

@@ -63,6 +63,28 @@ pub mod op {
     pub const DAVE_FIRST: u8 = 21;
     /// Last of the DAVE opcodes.
     pub const DAVE_LAST: u8 = 31;
+    /// Server: another version comes.
+    pub const DAVE_PREPARE_TRANSITION: u8 = 21;
+    /// Server: send with the keys, or in the version, that were prepared.
+    pub const DAVE_EXECUTE_TRANSITION: u8 = 22;
+    /// Client: ready for a transition.
+    pub const DAVE_TRANSITION_READY: u8 = 23;
+    /// Server: another epoch comes; epoch 1 is a new group.
+    pub const DAVE_PREPARE_EPOCH: u8 = 24;
+    /// Server, binary: whose proposals are to be believed.
+    pub const MLS_EXTERNAL_SENDER: u8 = 25;
+    /// Client, binary: what others need to add us.
+    pub const MLS_KEY_PACKAGE: u8 = 26;
+    /// Server, binary: proposals to commit or to forget.
+    pub const MLS_PROPOSALS: u8 = 27;
+    /// Client, binary: our commit, and the welcome for those it adds.
+    pub const MLS_COMMIT_WELCOME: u8 = 28;
+    /// Server, binary: the commit that counts.
+    pub const MLS_ANNOUNCE_COMMIT: u8 = 29;
+    /// Server, binary: the way into a group.
+    pub const MLS_WELCOME: u8 = 30;
+    /// Client: that commit or welcome was of no use to us; let us in anew.
+    pub const MLS_INVALID_COMMIT_WELCOME: u8 = 31;
     /// Client: RTC setup failed.
     pub const NO_ROUTE: u8 = 32;
 }

@@ -1,13 +1,13 @@
 //! From an open socket to keys: Hello, Identify, Ready, discovery, Select Protocol, description
 //! (voice.md sections 2 to 5), and the payloads of a live connection.
 
-use mynah_wire::EncryptionMode;
 use mynah_wire::udp::{Datagram, Discovery, classify};
 use mynah_wire::voice::{
     ClientDisconnect, ClientsConnect, Envelope, Hello, Identify, Ready, Resume, SPEAKING_VOICE,
     SelectProtocol, SelectProtocolData, SessionDescription, Speaking, VERSION, op,
     parse_server_binary, write,
 };
+use mynah_wire::{EncryptionMode, Ssrc};
 
 use super::heartbeat::Heartbeat;
 use super::session::{
@@ -82,25 +82,30 @@ impl Session {
             }
             op::CLIENTS_CONNECT => {
                 if let Ok(ClientsConnect { user_ids }) = envelope.body() {
+                    self.dave_joined(&user_ids);
                     self.tell(Event::Joined(user_ids));
                 }
             }
             op::CLIENT_DISCONNECT => {
                 if let Ok(ClientDisconnect { user_id }) = envelope.body() {
+                    self.dave_left(user_id);
                     self.tell(Event::Left(user_id));
                 }
             }
+            op::DAVE_FIRST..=op::DAVE_LAST => self.on_dave_text(&envelope),
             _ => {}
         }
     }
 
-    /// DAVE arrives here; without it only the sequence matters, for a later resume.
+    /// All binary messages belong to DAVE.
     pub(super) fn on_binary(&mut self, frame: &[u8]) {
         if !self.has_socket() {
             return;
         }
-        if let Some((Some(seq), _opcode, _payload)) = parse_server_binary(frame, VERSION) {
-            self.seq_ack = Some(seq);
+        if let Some((seq, opcode, payload)) = parse_server_binary(frame, VERSION) {
+            // Counted with the texts, for a later resume.
+            self.seq_ack = seq.or(self.seq_ack);
+            self.on_dave_binary(opcode, payload);
         }
     }
 
@@ -141,7 +146,7 @@ impl Session {
                     user_id: self.config.user_id,
                     session_id,
                     token,
-                    max_dave_protocol_version: self.config.max_dave_version,
+                    max_dave_protocol_version: self.announced_dave_version(),
                     channel_id: None,
                 },
             )
@@ -169,6 +174,7 @@ impl Session {
             ping_sequence: 0,
             ping_sent: None,
         });
+        self.begin_dave();
         self.out.push_back(Output::OpenUdp {
             peer: Self::peer(ready.ip, ready.port),
         });
@@ -248,12 +254,13 @@ impl Session {
         if !first && !matches!(self.phase, Phase::Live { .. } | Phase::Resuming { .. }) {
             return;
         }
+        let announced = self.announced_dave_version();
         let Some(media) = &mut self.media else {
             return;
         };
         let mode = description.mode.parse();
         let dave = description.dave_protocol_version;
-        if mode != Ok(media.mode) || dave > self.config.max_dave_version {
+        if mode != Ok(media.mode) || dave > announced {
             self.step_failed("the voice server described a session we did not ask for");
             return;
         }
@@ -269,26 +276,39 @@ impl Session {
         let (ssrc, mode) = (media.ssrc, media.mode);
         media.keys = Some(keys.clone());
         if first {
-            // Before the first RTP packet, or the server refuses our ssrc (section 4).
-            let speaking = Speaking {
-                speaking: SPEAKING_VOICE,
-                delay: Some(0),
-                ssrc: Some(ssrc),
-                user_id: None,
-            };
-            self.out
-                .push_back(Output::SendText(write(op::SPEAKING, &speaking)));
+            self.say_speaking(ssrc);
             self.go_live();
             self.tell(Event::Connected { ssrc, mode });
         }
         self.out.push_back(Output::Keys(keys));
+        if first {
+            self.dave_described(dave);
+        }
     }
 
     fn on_resumed(&mut self) {
         if let Phase::Resuming { .. } = self.phase {
             self.go_live();
+            // The websocket may have broken with the first one in it. Only the server's messages are
+            // replayed, and without an op 5 nobody would hear us for the rest of the session.
+            if let Some(media) = &self.media {
+                self.say_speaking(media.ssrc);
+            }
             self.tell(Event::Resumed);
+            self.tick_dave();
         }
+    }
+
+    /// Op 5, before the first RTP packet, or the server refuses our ssrc (voice.md section 4).
+    fn say_speaking(&mut self, ssrc: Ssrc) {
+        let speaking = Speaking {
+            speaking: SPEAKING_VOICE,
+            delay: Some(0),
+            ssrc: Some(ssrc),
+            user_id: None,
+        };
+        self.out
+            .push_back(Output::SendText(write(op::SPEAKING, &speaking)));
     }
 
     fn go_live(&mut self) {

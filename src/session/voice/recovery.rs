@@ -142,7 +142,7 @@ impl Session {
     }
 
     /// The socket is gone (already closed on both sides): choose the remedy.
-    fn lose(&mut self, reason: String, action: CloseAction) {
+    pub(super) fn lose(&mut self, reason: String, action: CloseAction) {
         let was_live = matches!(self.phase, Phase::Live { .. });
         if let Phase::Resuming { .. }
         | Phase::Opening { resume: true, .. }

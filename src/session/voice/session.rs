@@ -9,6 +9,7 @@ use mynah_wire::udp::Ping;
 use mynah_wire::voice::VERSION;
 use mynah_wire::{ChannelId, EncryptionMode, Secret, Ssrc};
 
+use super::dave::Dave;
 use super::heartbeat::{Due, Heartbeat};
 use super::{Config, EndReason, Input, Output, TransportKeys};
 use crate::backoff::Backoff;
@@ -111,6 +112,10 @@ pub struct Session {
     pub(super) asked: u32,
     /// The main gateway is away: whoever waits for its word goes on waiting.
     pub(super) main_lost: bool,
+    /// End-to-end encryption of the present connection; `None` before Ready.
+    pub(super) dave: Option<Dave>,
+    /// Counts connections.
+    pub(super) dave_generation: u64,
     udp_round_trip: Option<Duration>,
     pub(super) out: VecDeque<Output>,
     pub(super) now: Instant,
@@ -139,6 +144,8 @@ impl Session {
             was_live: false,
             asked: 0,
             main_lost: false,
+            dave: None,
+            dave_generation: 0,
             udp_round_trip: None,
             out: VecDeque::new(),
             now,
@@ -174,6 +181,8 @@ impl Session {
             Input::Move { channel_id } => self.on_move(channel_id),
             Input::Leave => self.end(EndReason::Left),
             Input::Main(main) => self.on_main(main),
+            Input::Crypto(done) => self.on_crypto(done),
+            Input::Undecryptable { user_id } => self.on_undecryptable(user_id),
             Input::Tick => {}
         }
         self.advance();
@@ -209,7 +218,8 @@ impl Session {
             .as_ref()
             .filter(|media| media.keys.is_some())
             .map(|media| media.next_ping);
-        [phase, beat, ping].into_iter().flatten().min()
+        let dave = self.dave.as_ref().and_then(Dave::deadline);
+        [phase, beat, ping, dave].into_iter().flatten().min()
     }
 
     // --- time ----------------------------------------------------------------------------------
@@ -264,6 +274,7 @@ impl Session {
             Some(Due::Nothing) | None => {}
         }
         self.ping();
+        self.tick_dave();
     }
 
     fn ping(&mut self) {
@@ -338,6 +349,7 @@ impl Session {
     }
 
     pub(super) fn drop_media(&mut self) {
+        self.dave = None;
         if self.media.take().is_some() {
             self.out.push_back(Output::CloseUdp);
         }

@@ -1,5 +1,6 @@
 //! The voice session in virtual time, against a small scripted server.
 
+mod dave;
 mod fuzz;
 mod losses;
 mod rig;
@@ -77,11 +78,21 @@ fn the_whole_handshake_leads_to_speaking_then_keys() {
             Output::SendText(_) => "speaking",
             Output::Event(Event::Connected { .. }) => "connected",
             Output::Keys(_) => "keys",
+            Output::Media(MediaKeys::Sender(SenderKeys::Plain)) => "plain",
+            Output::Media(MediaKeys::Passthrough(Passthrough::Always)) => "passthrough",
             Output::SendDatagram(_) => "ping",
             _ => "?",
         })
         .collect();
-    assert_eq!(order, ["speaking", "connected", "keys", "ping"]);
+    let wanted = [
+        "speaking",
+        "connected",
+        "keys",
+        "plain",
+        "passthrough",
+        "ping",
+    ];
+    assert_eq!(order, wanted);
     assert_eq!(keys(&out).unwrap().secret_key, KEY);
 }
 

@@ -4,7 +4,7 @@ use mynah_wire::rng::Rng;
 use serde_json::json;
 
 use super::super::*;
-use super::rig::{Rig, closed, ended, events, joins, keys, opened, sent};
+use super::rig::{Rig, SSRC, closed, ended, events, joins, keys, opened, sent};
 
 fn media_dropped(out: &[Output]) -> bool {
     out.contains(&Output::CloseUdp)
@@ -40,6 +40,19 @@ fn resume_keeps_keys_and_udp_after_close_4015() {
         assert_eq!(events(&out), [Event::Resumed]);
         assert!(keys(&out).is_none());
     }
+}
+
+#[test]
+fn op_5_is_said_again_after_a_resume_for_the_first_may_be_lost() {
+    let mut rig = Rig::live(1);
+    rig.give(Input::WsClosed { code: None });
+    rig.give(Input::WsOpened);
+    rig.hello();
+    let out = rig.text(json!({"op": 9, "d": null}));
+    assert_eq!(
+        sent(&out, 5),
+        [json!({"speaking": 1, "delay": 0, "ssrc": SSRC})]
+    );
 }
 
 #[test]

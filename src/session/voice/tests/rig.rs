@@ -14,6 +14,8 @@ pub struct Rig {
     pub wake: Option<Instant>,
     /// The server never answers discovery.
     pub refuse_udp: bool,
+    /// The DAVE version that [`Rig::serve`] describes.
+    pub dave_version: u16,
     start: Instant,
 }
 
@@ -30,6 +32,7 @@ impl Rig {
             channel_id: ChannelId::new(70),
             allow_legacy_modes: false,
             max_dave_version: 0,
+            identity: None,
             give_up_after: Duration::from_secs(600),
             seed,
         };
@@ -39,6 +42,7 @@ impl Rig {
             now: start,
             wake: None,
             refuse_udp: false,
+            dave_version: 0,
             start,
         };
         let out = rig.drain();
@@ -129,9 +133,13 @@ impl Rig {
     }
 
     pub fn describe(&mut self, mode: &str) -> Vec<Output> {
+        self.describe_dave(mode, 0)
+    }
+
+    pub fn describe_dave(&mut self, mode: &str, version: u16) -> Vec<Output> {
         self.text(
             json!({"op": 4, "d": {"mode": mode, "secret_key": KEY, "audio_codec": "opus",
-            "dave_protocol_version": 0}, "seq": 2}),
+            "dave_protocol_version": version}, "seq": 2}),
         )
     }
 
@@ -196,7 +204,7 @@ impl Rig {
                     let value: Value = serde_json::from_str(text).unwrap();
                     next.extend(match value["op"].as_u64() {
                         Some(0) => self.ready(&[MODE]),
-                        Some(1) => self.describe(MODE),
+                        Some(1) => self.describe_dave(MODE, self.dave_version),
                         Some(3) => self.ack(),
                         Some(7) => self.text(json!({"op": 9, "d": null})),
                         _ => Vec::new(),
