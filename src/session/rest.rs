@@ -1,7 +1,8 @@
 //! REST rate limits as a machine (rest.md section 2).
 //!
 //! Ask [`Buckets::request`] before every call, report the answer's headers with
-//! [`Buckets::answered`] (or [`Buckets::failed`] when none came). Requests are spread by what Discord
+//! [`Buckets::answered`] (or [`Buckets::failed`] when none came, [`Buckets::given_up`] when nobody
+//! waits for it any more). Requests are spread by what Discord
 //! says about each bucket, and by the global limit of 50 a second.
 
 mod route;
@@ -147,6 +148,14 @@ impl Buckets {
         let bucket = self.bucket(route);
         bucket.in_flight = bucket.in_flight.saturating_sub(1);
         bucket.remaining = bucket.remaining.saturating_add(1).min(bucket.limit);
+    }
+
+    /// Nobody waits for the answer any more. The slot is free again, but the call may well have
+    /// arrived: what it used up is not given back.
+    pub fn given_up(&mut self, now: Instant, route: &Route) {
+        self.now = self.now.max(now);
+        let bucket = self.bucket(route);
+        bucket.in_flight = bucket.in_flight.saturating_sub(1);
     }
 
     fn global_wait(&mut self) -> Option<Instant> {

@@ -206,3 +206,22 @@ fn memory_stays_bounded_whatever_is_called() {
     assert!(buckets.buckets.len() <= KEPT + 1);
     assert!(buckets.recent.len() <= GLOBAL_PER_SECOND);
 }
+
+#[test]
+fn a_call_that_was_given_up_holds_no_slot_but_has_used_up_what_it_used() {
+    let start = Instant::now();
+    let mut buckets = Buckets::new(start);
+    assert_eq!(buckets.request(start, &message(1)), Decision::Send);
+    assert_ne!(buckets.request(start, &message(1)), Decision::Send);
+    buckets.given_up(start, &message(1));
+    assert_eq!(buckets.request(start, &message(1)), Decision::Send);
+    buckets.answered(start, &message(1), &limits("b", 2, 1, 1000));
+    assert_eq!(buckets.request(start, &message(1)), Decision::Send);
+    buckets.given_up(start, &message(1));
+    let reset = start + Duration::from_secs(1);
+    assert_eq!(
+        buckets.request(start, &message(1)),
+        Decision::Delay(reset),
+        "it may have arrived"
+    );
+}
