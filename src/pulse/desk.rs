@@ -12,7 +12,7 @@ use crate::mailbox::Sender;
 use crate::order::{Order, What};
 use crate::session::{MixConfig, Session};
 use crate::shared::Board;
-use crate::{OpenError, SessionKey};
+use crate::{OpenError, Sender as FrameSender, SessionKey};
 
 /// A full mailbox empties at 64 orders each 5 ms; a caller looks again this often …
 const FULL_PAUSE: Duration = Duration::from_millis(1);
@@ -57,19 +57,32 @@ impl<L> Desk<L> {
         }
     }
 
-    /// Posts one order. Waits while the mailbox is full.
-    pub(crate) fn send(&self, to: SessionKey, what: What<L>) {
+    /// Orders how the frames of a mix travel, and announces it on the slot's board: from then on no
+    /// packet leaves before the order was read.
+    pub(crate) fn sender(&self, to: SessionKey, sender: FrameSender) {
+        let Some(slot) = self.board.slots.get(usize::from(to.slot)) else {
+            return;
+        };
+        let turn = slot.ask();
+        if self.send(to, What::Sender { turn, sender }) {
+            slot.announce(to.serial, turn);
+        }
+    }
+
+    /// Posts one order. Waits while the mailbox is full; false when it had to be given up.
+    pub(crate) fn send(&self, to: SessionKey, what: What<L>) -> bool {
         let mut order = Box::new(Order { to, what });
         for _ in 0..FULL_LOOKS {
             if self.board.stopped.load(Acquire) {
-                return;
+                return false;
             }
             match self.orders.put(order) {
-                Ok(()) => return,
+                Ok(()) => return true,
                 Err(back) => order = back,
             }
             std::thread::sleep(FULL_PAUSE);
         }
         self.board.orders_lost.fetch_add(1, Relaxed);
+        false
     }
 }

@@ -3,7 +3,7 @@
 use crate::event::EventKind;
 use crate::order::{Order, What};
 use crate::wheel::{Place, Transmit, Wheel};
-use crate::{SessionKey, TrackId};
+use crate::{Sender, SessionKey, TrackId};
 
 impl<L> Wheel<L> {
     /// Carries out one order; what it replaced is left in it. An order for a session that is gone
@@ -33,6 +33,7 @@ impl<L> Wheel<L> {
                     session.detach(line);
                 }
             }
+            What::Sender { turn, sender } => self.change_sender(place, order.to, *turn, sender),
             What::Close => self.close(place),
             What::Play(track) => {
                 let id = track.as_ref().map(|t| t.id());
@@ -61,13 +62,34 @@ impl<L> Wheel<L> {
     /// milliseconds early: its sound has been taken from the rings and would be lost. The tracks
     /// then hold still and fade in when there is a line again.
     fn interrupt<T: Transmit<Link = L>>(&mut self, place: Place, key: SessionKey, io: &mut T) {
-        self.send_ready(place, io);
+        self.send_early(place, io);
+        self.hush(place, key);
+    }
+
+    /// The tracks hold still where they are, and fade in when they go on.
+    fn hush(&mut self, place: Place, key: SessionKey) {
         for i in 0..crate::MAX_TRACKS {
             let track = self.session(place).and_then(|s| s.tracks.get_mut(i));
             let news = track.and_then(|t| t.as_mut()).and_then(|t| t.hush());
             if let Some(kind) = news {
                 self.tell(key, kind);
             }
+        }
+    }
+
+    /// Frames travel another way. The packet that waits is sealed when it leaves, so it follows
+    /// along; if nothing is sent any more, it stays here.
+    fn change_sender(&mut self, place: Place, key: SessionKey, turn: u32, sender: &mut Sender) {
+        let Some(session) = self.session(place) else {
+            return;
+        };
+        session.turn = turn;
+        if session.line.is_some() && !session.flows_on(sender) {
+            self.withhold(place);
+            self.hush(place, key);
+        }
+        if let Some(session) = self.session(place) {
+            session.change_sender(sender);
         }
     }
 

@@ -19,7 +19,7 @@ use crate::ring::RingReader;
 use crate::session::MixConfig;
 use crate::stats::Stats;
 use crate::track::{Track, TrackOptions};
-use crate::{OpenError, SessionKey, TrackId};
+use crate::{OpenError, Sender, SessionKey, TrackId};
 
 /// Steers all mixes from any thread. Cheap to clone.
 ///
@@ -64,10 +64,22 @@ impl<L> PulseHandle<L> {
     }
 
     /// Gives a mix the line it is heard on, instead of the one it had. Tracks that were held still
-    /// fade in.
+    /// fade in, unless the line's [`Sender`] holds them still.
     pub fn attach(&self, session: SessionKey, transport: Transport<L>) {
         let line = Box::new(Line::new(transport));
         self.send(session, What::Attach(Some(line)));
+    }
+
+    /// Says how the frames of a mix travel from now on, on the line it has; without a line nothing
+    /// happens. When this returns, no packet leaves any more as it was before: packets are sealed
+    /// at the moment they are sent, and an order that waits is read first. Calls for one mix come
+    /// from one thread at a time.
+    ///
+    /// A sealer must never come back with its counter at the start: one epoch, one sealer.
+    pub fn sender(&self, session: SessionKey, sender: Sender) {
+        if let Some(desk) = self.0.desks.get(usize::from(session.thread)) {
+            desk.sender(session, sender);
+        }
     }
 
     /// Takes the line away. Tracks hold still: nothing is consumed, nothing is lost.

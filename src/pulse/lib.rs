@@ -1,8 +1,8 @@
 //! The real-time room: rings, the tick wheel, and the packets that leave on time.
 //!
 //! A [`Pulse`] runs one or more tick threads. Each wakes every 5 ms at absolute deadlines, sends
-//! the packets that are due, and makes the next ones: mix, encode, seal. Everybody else talks to
-//! it through a [`PulseHandle`] (orders in), an [`EventReader`] (news out), [`ring()`]s (sound in)
+//! the packets that are due, each sealed as it leaves, and makes the next ones: mix, encode.
+//! Everybody else talks to it through a [`PulseHandle`] (orders in), an [`EventReader`] (news out), [`ring()`]s (sound in)
 //! and [`Stats`] (numbers out); none of them ever makes a tick wait.
 //!
 //! **The real-time rule** (design/architecture.md B7): code that runs on a tick thread does not
@@ -27,6 +27,7 @@ mod order;
 mod packet;
 mod pulse;
 mod ring;
+mod sender;
 mod session;
 mod shared;
 mod stats;
@@ -45,6 +46,7 @@ pub use key::{SessionKey, TrackId};
 pub use line::Transport;
 pub use pulse::{Pulse, PulseConfig, by_hand};
 pub use ring::{Meter, RingReader, RingWriter, Supply, ring};
+pub use sender::Sender;
 pub use session::{MAX_TRACKS, MixConfig};
 pub use stats::{SessionStats, Stats, ThreadStats};
 pub use track::TrackOptions;

@@ -4,6 +4,7 @@ use mynah_session::transport::RtpSealer;
 use mynah_wire::Ssrc;
 use mynah_wire::rtp::{FIXED_HEADER_LEN, Header, TIMESTAMP_STEP};
 
+use crate::Sender;
 use crate::packet::Packet;
 
 /// Everything a mix needs to be heard. Made from the `Keys` output of the voice session.
@@ -14,6 +15,10 @@ pub struct Transport<L = std::net::UdpSocket> {
     /// Seals packets under the session key. It holds the nonce counter and goes when the line goes:
     /// detach when keys are lost, not for a websocket that is being resumed with the same keys.
     pub sealer: RtpSealer,
+    /// How frames travel until [`PulseHandle::sender`](crate::PulseHandle::sender) says otherwise;
+    /// [`Sender::Hold`] when that is not known yet. A line with the same SSRC as the one it replaces
+    /// goes on with that one's sender then.
+    pub sender: Sender,
     /// The SSRC of `Ready`.
     pub ssrc: Ssrc,
     /// Sequence number of the first packet; should be random (voice.md section 9).
@@ -22,28 +27,11 @@ pub struct Transport<L = std::net::UdpSocket> {
     pub first_timestamp: u32,
 }
 
-/// How a frame is sealed end to end before the transport seals the packet. Under DAVE protocol
-/// version 0 frames travel as they are; the sealed variant takes its place beside this one, and
-/// the packet buffer keeps the room for its trailer.
-pub(crate) enum FrameSeal {
-    /// Protocol version 0: no end-to-end encryption in this channel.
-    Clear,
-}
-
-impl FrameSeal {
-    /// Seals `frame[..len]` in place and returns the new length. *Tick-safe.*
-    fn seal(&mut self, _frame: &mut [u8], len: usize) -> usize {
-        match self {
-            Self::Clear => len,
-        }
-    }
-}
-
 /// A [`Transport`] at work on the tick.
 pub(crate) struct Line<L> {
     pub(crate) link: L,
+    pub(crate) sender: Sender,
     sealer: RtpSealer,
-    frames: FrameSeal,
     ssrc: Ssrc,
     sequence: u16,
     /// The timestamp that tick 0 would have had: timestamps follow from the tick number alone, so
@@ -55,8 +43,8 @@ impl<L> Line<L> {
     pub(crate) fn new(transport: Transport<L>) -> Self {
         Self {
             link: transport.socket,
+            sender: transport.sender,
             sealer: transport.sealer,
-            frames: FrameSeal::Clear,
             ssrc: transport.ssrc,
             sequence: transport.first_sequence,
             timestamp_at_zero: transport.first_timestamp,
@@ -68,15 +56,32 @@ impl<L> Line<L> {
         self.timestamp_at_zero = self.timestamp_at_zero.wrapping_sub(advance(tick));
     }
 
-    /// Makes `packet`, whose frame of `frame_len` bytes is in place, ready to be sent. False when
-    /// sealing failed; no sequence number is spent then. *Tick-safe.*
-    pub(crate) fn seal(&mut self, packet: &mut Packet, frame_len: usize, tick: u64) -> bool {
-        let timestamp = self.timestamp_at_zero.wrapping_add(advance(tick));
+    /// New keys for the same stream: the numbers of its packets go on where `old` stood, so that
+    /// receivers hear no new one, and frames travel as they did unless something else is said: the
+    /// transport's keys are none of the end-to-end encryption's business. *Tick-safe.*
+    pub(crate) fn go_on_from(&mut self, old: &mut Self) -> bool {
+        if self.ssrc != old.ssrc {
+            return false;
+        }
+        if matches!(self.sender, Sender::Hold) {
+            std::mem::swap(&mut self.sender, &mut old.sender);
+        }
+        self.sequence = old.sequence;
+        self.timestamp_at_zero = old.timestamp_at_zero;
+        true
+    }
+
+    /// Makes the datagram of `packet`, whose frame is in place. False when sealing failed; no
+    /// sequence number is spent then. *Tick-safe.*
+    pub(crate) fn seal(&mut self, packet: &mut Packet) -> bool {
+        let timestamp = self.timestamp_at_zero.wrapping_add(advance(packet.tick()));
         packet.put_header(Header::opus(self.sequence, timestamp, self.ssrc));
-        let buffer = packet.buffer();
-        let room = buffer.get_mut(FIXED_HEADER_LEN..).unwrap_or_default();
-        let end = FIXED_HEADER_LEN + self.frames.seal(room, frame_len);
-        match self.sealer.seal(buffer, FIXED_HEADER_LEN, end) {
+        let len = packet.frame_len();
+        let Some(len) = self.sender.seal(packet.sealed_room(), len) else {
+            return false;
+        };
+        let end = FIXED_HEADER_LEN + len;
+        match self.sealer.seal(packet.buffer(), FIXED_HEADER_LEN, end) {
             Ok(len) => {
                 packet.set_len(len);
                 self.sequence = self.sequence.wrapping_add(1);

@@ -3,7 +3,7 @@
 use crate::line::Line;
 use crate::session::Session;
 use crate::track::Track;
-use crate::{SessionKey, TrackId};
+use crate::{Sender, SessionKey, TrackId};
 
 /// One request. The box it comes in, and whatever the request replaced, go to the janitor: the
 /// tick only swaps pointers.
@@ -17,6 +17,11 @@ pub(crate) enum What<L> {
     Open(Option<Box<Session<L>>>),
     Attach(Option<Box<Line<L>>>),
     Detach(Option<Box<Line<L>>>),
+    /// `turn` counts these orders of a session, see [`SlotBoard`](crate::shared::SlotBoard).
+    Sender {
+        turn: u32,
+        sender: Sender,
+    },
     Close,
     Play(Option<Box<Track>>),
     Pause(TrackId),

@@ -4,15 +4,15 @@
 //! 0        12                    12+n          +24      +16    +24
 //! │ header │ Opus frame, n bytes │ frame trailer │ tag   │ nonce │   ≤ 1460
 //! ```
-//! The encoder writes to offset 12, a sealed frame grows at its end (the DAVE trailer, dave.md),
-//! and the transport sealer adds tag and nonce behind that (voice.md section 8).
+//! The encoder writes to offset 12, a sealed frame grows at its end (the DAVE trailer, dave.md
+//! section 7), and the transport sealer adds tag and nonce behind that (voice.md section 8). Between
+//! the two the packet waits for its deadline with a frame that is still plain.
 
 use mynah_audio::SILENCE;
 use mynah_audio::codec::MAX_FRAME_BYTES;
+use mynah_dave::frame::MAX_OVERHEAD_BYTES as FRAME_TRAILER_ROOM;
 use mynah_wire::rtp::{FIXED_HEADER_LEN, Header, MAX_PACKET_BYTES};
 
-/// What a DAVE trailer can take at most: tag 8, nonce up to 5, ranges up to 8, size 1, magic 2.
-const FRAME_TRAILER_ROOM: usize = 24;
 /// Tag and the longest nonce on the wire (`xsalsa20_poly1305_suffix`).
 const SEAL_ROOM: usize = 16 + 24;
 
@@ -24,6 +24,8 @@ const _: () = assert!(
 /// One datagram in the making. Lives in its session, is allocated once.
 pub(crate) struct Packet {
     bytes: [u8; MAX_PACKET_BYTES],
+    frame_len: usize,
+    tick: u64,
     len: usize,
 }
 
@@ -31,6 +33,8 @@ impl Packet {
     pub(crate) const fn new() -> Self {
         Self {
             bytes: [0; MAX_PACKET_BYTES],
+            frame_len: 0,
+            tick: 0,
             len: 0,
         }
     }
@@ -49,6 +53,30 @@ impl Packet {
             *to = from;
         }
         SILENCE.len()
+    }
+
+    /// Says how long the frame is, and the tick it was made for. *Tick-safe.*
+    pub(crate) fn set_frame(&mut self, len: usize, tick: u64) {
+        self.frame_len = len.min(MAX_FRAME_BYTES);
+        self.tick = tick;
+    }
+
+    /// Length of the plain frame. *Tick-safe.*
+    pub(crate) fn frame_len(&self) -> usize {
+        self.frame_len
+    }
+
+    /// The tick the frame was made for. *Tick-safe.*
+    pub(crate) fn tick(&self) -> u64 {
+        self.tick
+    }
+
+    /// The frame, and room for what sealing adds to it. *Tick-safe.*
+    pub(crate) fn sealed_room(&mut self) -> &mut [u8] {
+        let end = FIXED_HEADER_LEN + MAX_FRAME_BYTES + FRAME_TRAILER_ROOM;
+        self.bytes
+            .get_mut(FIXED_HEADER_LEN..end)
+            .unwrap_or_default()
     }
 
     /// Writes the clear header. *Tick-safe.*

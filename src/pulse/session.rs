@@ -2,14 +2,17 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use mynah_audio::{Block, Encoder, EncoderConfig, Limiter, OpusError, SILENT_BLOCK, level};
+use mynah_audio::ramp::RAMP_FRAMES;
+use mynah_audio::{
+    Block, CHANNELS, Encoder, EncoderConfig, Limiter, OpusError, SILENT_BLOCK, level,
+};
 
-use crate::SessionKey;
 use crate::event::EventKind;
 use crate::line::Line;
 use crate::packet::Packet;
 use crate::shared::SlotBoard;
 use crate::track::Track;
+use crate::{Sender, SessionKey};
 
 /// Tracks a session can hold at once.
 pub const MAX_TRACKS: usize = 8;
@@ -45,7 +48,7 @@ pub(crate) enum Made {
     Packet,
     /// Nothing to send, but the session wants the next tick too.
     Nothing,
-    /// Encoding or sealing failed, which neither does with buffers of this size.
+    /// Encoding failed, which it does not with a buffer of this size.
     Failed,
 }
 
@@ -57,9 +60,13 @@ pub(crate) struct Session<L> {
     pub(crate) packet: Packet,
     /// Asked to go: no new tracks, and away as soon as the silence frames are sent.
     pub(crate) closing: bool,
+    /// Number of the last sender order that was carried out.
+    pub(crate) turn: u32,
     encoder: Encoder,
     limiter: Limiter,
     bus: Block,
+    /// The bus holds sound that was taken from the rings and has not been sent.
+    held: bool,
     tail: Tail,
     complexity: u8,
     complexity_now: u8,
@@ -73,6 +80,7 @@ impl<L> Session<L> {
             tracks: [const { None }; MAX_TRACKS],
             packet: Packet::new(),
             closing: false,
+            turn: 0,
             encoder: Encoder::new(EncoderConfig {
                 bitrate_bps: mix.bitrate_bps,
                 complexity: mix.complexity,
@@ -80,26 +88,33 @@ impl<L> Session<L> {
             })?,
             limiter: Limiter::new(),
             bus: SILENT_BLOCK,
+            held: false,
             tail: Tail::Quiet,
             complexity: mix.complexity,
             complexity_now: mix.complexity,
         })
     }
 
-    /// True when the session needs ticks: it is attached and something sounds, waits or must be
-    /// ended. Without a line nothing moves. *Tick-safe.*
+    /// True when the session needs ticks: something sounds, waits or must be ended, on a line that
+    /// does not hold it still. *Tick-safe.*
     pub(crate) fn is_awake(&self) -> bool {
-        let tracks = || self.tracks.iter().flatten();
-        let leftover = tracks().any(|t| t.is_done());
-        leftover
-            || self.line.is_some() && (self.tail != Tail::Quiet || tracks().any(|t| t.is_active()))
+        let leftover = self.tracks.iter().flatten().any(|t| t.is_done());
+        leftover || self.moves() && (self.tail != Tail::Quiet || self.has_active_tracks())
     }
 
     /// True when the session was asked to go and has nothing left to say. *Tick-safe.*
     pub(crate) fn is_over(&self) -> bool {
-        self.closing
-            && (self.line.is_none() || self.tail == Tail::Quiet)
-            && !self.tracks.iter().flatten().any(|t| t.is_active())
+        self.closing && (!self.moves() || self.tail == Tail::Quiet) && !self.has_active_tracks()
+    }
+
+    /// True when tracks go on. Without a line, and while the sender holds, nothing moves.
+    /// *Tick-safe.*
+    pub(crate) fn moves(&self) -> bool {
+        self.line.as_ref().is_some_and(|line| line.sender.moves())
+    }
+
+    fn has_active_tracks(&self) -> bool {
+        self.tracks.iter().flatten().any(|t| t.is_active())
     }
 
     /// *Tick-safe.*
@@ -115,6 +130,8 @@ impl<L> Session<L> {
         if self.closing {
             return false;
         }
+        // What is held was of other tracks, unless one of them goes on.
+        self.held &= self.has_active_tracks();
         match self.tracks.iter_mut().find(|slot| slot.is_none()) {
             Some(slot) => {
                 std::mem::swap(slot, track);
@@ -128,12 +145,13 @@ impl<L> Session<L> {
     /// forgets it as well. The old line, if any, is left in `line`. *Tick-safe.*
     pub(crate) fn attach(&mut self, line: &mut Option<Box<Line<L>>>, first_tick: u64) {
         if let Some(line) = line {
-            line.start_at(first_tick);
+            let goes_on = self.line.as_mut().is_some_and(|old| line.go_on_from(old));
+            if !goes_on {
+                line.start_at(first_tick);
+            }
         }
         std::mem::swap(&mut self.line, line);
-        self.tail = Tail::Quiet;
-        // Without effect on the packet if it fails: the encoder then goes on where it stood.
-        let _unlikely = self.encoder.reset();
+        self.begin();
     }
 
     /// Takes the line away; the tracks hold still where they are. *Tick-safe.*
@@ -142,12 +160,48 @@ impl<L> Session<L> {
         self.tail = Tail::Quiet;
     }
 
+    /// True when sound goes on without a seam after a change to `sender`. *Tick-safe.*
+    pub(crate) fn flows_on(&self, sender: &Sender) -> bool {
+        let line = self.line.as_ref();
+        line.is_some_and(|line| line.sender.flows() && sender.flows())
+    }
+
+    /// Lets frames travel another way; the old one is left in `sender`. *Tick-safe.*
+    pub(crate) fn change_sender(&mut self, sender: &mut Sender) {
+        let seamless = self.flows_on(sender);
+        let Some(line) = &mut self.line else {
+            return;
+        };
+        std::mem::swap(&mut line.sender, sender);
+        if !seamless {
+            self.begin();
+        }
+        // What was held back would have been played meanwhile, and nobody would have heard it.
+        self.held &= !matches!(
+            self.line.as_ref().map(|line| &line.sender),
+            Some(Sender::Unheard)
+        );
+    }
+
+    /// The frame that was made last will not be sent. Its sound is kept in the bus and comes first
+    /// when there is sound again. *Tick-safe.*
+    pub(crate) fn hold_back(&mut self) {
+        self.held = self.tail == Tail::Sounding;
+    }
+
+    /// Whoever listens from now on has not heard what was said before. *Tick-safe.*
+    fn begin(&mut self) {
+        self.tail = Tail::Quiet;
+        // Without effect on the packet if it fails: the encoder then goes on where it stood.
+        let _unlikely = self.encoder.reset();
+    }
+
     /// *Tick-safe.*
     pub(crate) fn set_bitrate(&mut self, bitrate_bps: u32) -> bool {
         self.encoder.set_bitrate(bitrate_bps).is_ok()
     }
 
-    /// Mixes, encodes and seals the packet of `tick`. `most` caps the complexity while the thread
+    /// Mixes and encodes the packet of `tick`. `most` caps the complexity while the thread
     /// is overloaded; `tell` gets the tracks' news. *Tick-safe.*
     pub(crate) fn prepare(
         &mut self,
@@ -156,11 +210,21 @@ impl<L> Session<L> {
         board: &SlotBoard,
         tell: &mut impl FnMut(EventKind),
     ) -> Made {
-        let Some(line) = &mut self.line else {
+        let Some(line) = self.line.as_ref().filter(|line| line.sender.moves()) else {
             return Made::Nothing;
         };
-        let sound = mix(&mut self.tracks, &mut self.limiter, &mut self.bus, tell);
+        let flows = line.sender.flows();
+        let held = std::mem::take(&mut self.held) && self.has_active_tracks();
+        let sound = if held {
+            fade_ends(&mut self.bus);
+            true
+        } else {
+            mix(&mut self.tracks, &mut self.limiter, &mut self.bus, tell)
+        };
         board.sounding.store(sound, Relaxed);
+        if !flows {
+            return Made::Nothing;
+        }
 
         let wanted = self.complexity.min(most);
         if wanted != self.complexity_now {
@@ -200,10 +264,26 @@ impl<L> Session<L> {
             (false, Tail::Quiet) => return Made::Nothing,
         };
         match frame {
-            Ok(len) if line.seal(&mut self.packet, len, tick) => Made::Packet,
-            _ => Made::Failed,
+            Ok(len) => {
+                self.packet.set_frame(len, tick);
+                Made::Packet
+            }
+            Err(_) => Made::Failed,
         }
     }
+}
+
+/// Lets a block rise and fall over 5 ms each: nothing was heard before it, and the tracks fade in
+/// after it.
+fn fade_ends(block: &mut Block) {
+    let gains = || (0..RAMP_FRAMES).map(|frame| frame as f32 / RAMP_FRAMES as f32);
+    let shape = |(frame, gain): (&mut [f32], f32)| frame.iter_mut().for_each(|s| *s *= gain);
+    block
+        .chunks_exact_mut(CHANNELS)
+        .zip(gains())
+        .for_each(shape);
+    let backwards = block.chunks_exact_mut(CHANNELS).rev();
+    backwards.zip(gains()).for_each(shape);
 }
 
 /// Adds all tracks into `bus`. True when there is anything to hear.

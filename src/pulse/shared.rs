@@ -37,11 +37,18 @@ impl Counter {
 pub(crate) struct SlotBoard {
     /// Serial number of the session that has the slot; 0 when it is free.
     serial: AtomicU32,
+    /// Sender orders asked for by the session in this slot.
+    asked: AtomicU32,
+    /// The newest sender order that lies in the mailbox or has been there: the session's serial
+    /// number above, the order's number below. One word, so that a caller who is late by a whole
+    /// session never announces anything to its successor.
+    announced: AtomicU64,
     pub(crate) sent: Counter,
     pub(crate) dropped: Counter,
     pub(crate) failed: Counter,
     pub(crate) encoded: Counter,
     pub(crate) silences: Counter,
+    pub(crate) sealed_stale: Counter,
     pub(crate) attached: AtomicBool,
     pub(crate) sounding: AtomicBool,
 }
@@ -54,7 +61,39 @@ impl SlotBoard {
     /// Control side: takes the slot if it is free.
     pub(crate) fn claim(&self, serial: u32) -> bool {
         let claimed = self.serial.compare_exchange(0, serial, AcqRel, Relaxed);
+        if claimed.is_ok() {
+            // Nobody knows the new session's key yet, and orders for the old one do no harm.
+            self.asked.store(0, Relaxed);
+            self.announced.store(announcement(serial, 0), Relaxed);
+        }
         claimed.is_ok()
+    }
+
+    /// Control side: the number of the next sender order, from 1.
+    pub(crate) fn ask(&self) -> u32 {
+        self.asked.fetch_add(1, Relaxed).wrapping_add(1)
+    }
+
+    /// Control side: order number `turn` of session `serial` lies in the mailbox. Said after it was
+    /// posted: whoever learns of it finds it there.
+    pub(crate) fn announce(&self, serial: u32, turn: u32) {
+        let mut now = self.announced.load(Relaxed);
+        while let Some(before) = turn_of(now, serial).filter(|before| is_newer(turn, *before)) {
+            let (old, new) = (announcement(serial, before), announcement(serial, turn));
+            match self
+                .announced
+                .compare_exchange_weak(old, new, Release, Relaxed)
+            {
+                Ok(_) => return,
+                Err(other) => now = other,
+            }
+        }
+    }
+
+    /// True when session `serial` has been sent newer sender orders than number `turn`.
+    /// *Tick-safe.*
+    pub(crate) fn is_stale(&self, serial: u32, turn: u32) -> bool {
+        turn_of(self.announced.load(Acquire), serial).is_some_and(|newest| is_newer(newest, turn))
     }
 
     /// Gives the slot back. *Tick-safe.*
@@ -65,6 +104,7 @@ impl SlotBoard {
             &self.failed,
             &self.encoded,
             &self.silences,
+            &self.sealed_stale,
         ] {
             counter.reset();
         }
@@ -72,6 +112,20 @@ impl SlotBoard {
         self.sounding.store(false, Relaxed);
         self.serial.store(0, Release);
     }
+}
+
+fn announcement(serial: u32, turn: u32) -> u64 {
+    u64::from(serial) << 32 | u64::from(turn)
+}
+
+/// The order's number, if it is this session's.
+fn turn_of(announcement: u64, serial: u32) -> Option<u32> {
+    ((announcement >> 32) as u32 == serial).then_some(announcement as u32)
+}
+
+/// Numbers wrap; two that are compared are never half a round apart.
+fn is_newer(turn: u32, than: u32) -> bool {
+    (1..=u32::MAX / 2).contains(&turn.wrapping_sub(than))
 }
 
 /// What one tick thread shares with the rest of the program.
@@ -82,7 +136,7 @@ pub(crate) struct Board {
     pub(crate) lateness: Histogram,
     /// Work per wake.
     pub(crate) wake_cost: Histogram,
-    /// Mixing, encoding and sealing one packet.
+    /// Mixing and encoding one packet.
     pub(crate) frame_cost: Histogram,
     pub(crate) wakes: Counter,
     pub(crate) sent: Counter,
@@ -93,6 +147,7 @@ pub(crate) struct Board {
     pub(crate) skipped_frames: Counter,
     pub(crate) events_dropped: Counter,
     pub(crate) codec_errors: Counter,
+    pub(crate) sealed_stale: Counter,
     /// Rung of the overload ladder, 0 = none.
     pub(crate) rung: AtomicU8,
     /// Nothing more can be taken on.
@@ -123,6 +178,7 @@ impl Default for Board {
             skipped_frames: Counter::default(),
             events_dropped: Counter::default(),
             codec_errors: Counter::default(),
+            sealed_stale: Counter::default(),
             rung: AtomicU8::new(0),
             overloaded: AtomicBool::new(false),
             fifo: AtomicBool::new(false),
@@ -172,6 +228,26 @@ mod tests {
         };
         assert_eq!([phase(0), phase(1), phase(2), phase(3)], [10; 4]);
         assert_eq!(board.taken(), 40);
+    }
+
+    #[test]
+    fn an_announcement_reaches_its_own_session_only_and_never_goes_back() {
+        let slot = SlotBoard::default();
+        assert!(slot.claim(7));
+        assert!(!slot.is_stale(7, 0));
+        let (first, second) = (slot.ask(), slot.ask());
+        slot.announce(7, second);
+        slot.announce(7, first);
+        assert!(slot.is_stale(7, first));
+        assert!(!slot.is_stale(7, second));
+        slot.free();
+        assert!(slot.claim(8));
+        slot.announce(7, 99);
+        assert!(!slot.is_stale(8, 0), "that was for the one before");
+        slot.announce(8, u32::MAX / 2);
+        slot.announce(8, u32::MAX - 1);
+        slot.announce(8, 3);
+        assert!(slot.is_stale(8, u32::MAX - 1), "numbers wrap");
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! The tick wheel: a plain value that is stepped, knowing neither clock nor socket.
 //!
 //! Every 5 ms one of four phases is *flushed* (its packets, prepared before, are sent at the
-//! deadline), then waiting orders are carried out, then the phase due next is *prepared*. Between
-//! two sessions the clock is looked at; when the next phase has become due meanwhile, the step ends
+//! deadline), then waiting orders are carried out, then the phase due next is *prepared*. A packet
+//! is sealed when it is flushed, not when it is prepared: keys may change in between. Between two
+//! sessions the clock is looked at; when the next phase has become due meanwhile, the step ends
 //! and the next one begins with the flush, so that sending is late by one encode at most, however
 //! much there is to do. Deadlines are `start + n × 5 ms` and never move.
 //!
 //! Everything here is tick code (design/architecture.md B7).
 
 mod seats;
+mod send;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -157,7 +159,7 @@ impl<L> Wheel<L> {
     pub fn step<T: Transmit<Link = L>>(&mut self, io: &mut T) -> u64 {
         let begin = io.now_ns();
         self.flush_due(begin, io);
-        self.drain(io);
+        self.drain(ORDERS_PER_WAKE, io);
         self.catch_up();
         let end = self.prepare(io);
         let cost = end.saturating_sub(begin);
@@ -208,46 +210,9 @@ impl<L> Wheel<L> {
             .store(self.load.is_overloaded(), Relaxed);
     }
 
-    fn flush<T: Transmit<Link = L>>(&mut self, phase: usize, io: &mut T) {
-        let mut from = 0;
-        while let Some(at) = self.ready.get(phase).and_then(|bits| bits.next_from(from)) {
-            self.send_ready(Place { phase, at }, io);
-            from = at + 1;
-        }
-    }
-
-    /// Sends the session's packet if one waits.
-    pub(crate) fn send_ready<T: Transmit<Link = L>>(&mut self, place: Place, io: &mut T) {
-        let Some(ready) = self.ready.get_mut(place.phase) else {
-            return;
-        };
-        if ready.next_from(place.at) == Some(place.at) {
-            ready.clear(place.at);
-            self.send(place, io);
-        }
-    }
-
-    fn send<T: Transmit<Link = L>>(&mut self, place: Place, io: &mut T) {
-        let slot = place.slot();
-        let (Some(Some(session)), Some(board)) =
-            (self.sessions.get(slot), self.board.slots.get(slot))
-        else {
-            return;
-        };
-        let Some(line) = &session.line else {
-            return;
-        };
-        let (mine, all) = match io.send(&line.link, session.packet.datagram()) {
-            Sent::Done => (&board.sent, &self.board.sent),
-            Sent::Full => (&board.dropped, &self.board.dropped),
-            Sent::Failed => (&board.failed, &self.board.failed),
-        };
-        mine.add(1);
-        all.add(1);
-    }
-
-    fn drain<T: Transmit<Link = L>>(&mut self, io: &mut T) {
-        for _ in 0..ORDERS_PER_WAKE {
+    /// Carries out the orders that wait, `most` at most.
+    fn drain<T: Transmit<Link = L>>(&mut self, most: usize, io: &mut T) {
+        for _ in 0..most {
             if self.retired.slots() < RETIRED_RESERVE {
                 return;
             }
@@ -300,8 +265,16 @@ impl<L> Wheel<L> {
             if now >= due {
                 return now;
             }
-            self.prepare_one(Place { phase, at }, io);
+            let place = Place { phase, at };
+            self.prepare_one(place);
+            let late = self.cursor.wake < self.wake;
+            // Its turn is over, whatever orders are read before it is sent.
             self.cursor.at = at + 1;
+            if late && self.is_ready(place) {
+                self.board.late_packets.add(1);
+                self.send_due(place, io);
+            }
+            self.settle(place);
             let after = io.now_ns();
             self.board.frame_cost.record(after.saturating_sub(now));
             now = after;
@@ -309,7 +282,7 @@ impl<L> Wheel<L> {
         now
     }
 
-    fn prepare_one<T: Transmit<Link = L>>(&mut self, place: Place, io: &mut T) {
+    fn prepare_one(&mut self, place: Place) {
         let slot = place.slot();
         let (Some(Some(session)), Some(mine)) =
             (self.sessions.get_mut(slot), self.board.slots.get(slot))
@@ -322,10 +295,6 @@ impl<L> Wheel<L> {
             tell(events, board, Event { session: key, kind });
         });
         match made {
-            Made::Packet if self.cursor.wake < self.wake => {
-                self.board.late_packets.add(1);
-                self.send(place, io);
-            }
             Made::Packet => {
                 if let Some(ready) = self.ready.get_mut(place.phase) {
                     ready.set(place.at);
@@ -334,7 +303,6 @@ impl<L> Wheel<L> {
             Made::Failed => self.board.codec_errors.add(1),
             Made::Nothing => {}
         }
-        self.settle(place);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a tick costs, stage by stage, and what a session weighs.
 //!
-//! `cargo bench -p mynah-pulse`: mix, encode (by complexity), seal (both current modes), send, one
-//! whole session tick, an idle wheel of 1,000 sessions. The memory of a session is printed first.
+//! `cargo bench -p mynah-pulse --bench tick`: mix, encode (by complexity), seal (both current modes,
+//! and end to end), send, one whole session tick, an idle wheel of 1,000 sessions. The memory of a session is printed first.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -15,8 +15,10 @@ use std::net::UdpSocket;
 
 use criterion::{BenchmarkId, Criterion, criterion_group};
 use mynah_audio::{Block, Encoder, EncoderConfig, Limiter, Ramp, SILENT_BLOCK};
+use mynah_dave::BaseSecret;
+use mynah_dave::frame::FrameSealer;
 use mynah_pulse::{
-    MixConfig, PulseHandle, RingWriter, Sent, SessionKey, TrackId, TrackOptions, Transmit,
+    MixConfig, PulseHandle, RingWriter, Sender, Sent, SessionKey, TrackId, TrackOptions, Transmit,
     Transport, WAKE_NS, by_hand, ring,
 };
 use mynah_session::transport::RtpSealer;
@@ -60,9 +62,15 @@ impl Transmit for Virtual {
     }
 }
 
+fn sealer(epoch: u64) -> Box<FrameSealer> {
+    let base = BaseSecret::new([epoch as u8; BaseSecret::BYTES]);
+    Box::new(FrameSealer::new(&base, epoch))
+}
+
 fn transport() -> Transport<()> {
     Transport {
         socket: (),
+        sender: Sender::Sealed(sealer(1)),
         sealer: RtpSealer::new(EncryptionMode::Aes256GcmRtpSize, &[7; 32], 0),
         ssrc: Ssrc(1),
         first_sequence: 0,
@@ -128,6 +136,11 @@ fn stages(c: &mut Criterion) {
         });
     }
 
+    let mut frames = sealer(1);
+    group.bench_function("seal 240 bytes end to end", |b| {
+        b.iter(|| frames.seal(&mut packet, 240).unwrap());
+    });
+
     let sink = UdpSocket::bind("127.0.0.1:0").unwrap();
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(sink.local_addr().unwrap()).unwrap();
@@ -140,7 +153,7 @@ fn stages(c: &mut Criterion) {
 
 fn whole_tick(c: &mut Criterion) {
     let song: Vec<Block> = (0..50).map(|b| music(b * 960)).collect();
-    let mut group = c.benchmark_group("session tick (ring, mix, encode, seal)");
+    let mut group = c.benchmark_group("session tick (ring, mix, encode, seal twice)");
     for complexity in [1, 5, 10] {
         let (mut wheel, handle, _janitor) = by_hand(0);
         let (_, mut writer) = open(&handle, complexity, 16);
@@ -158,6 +171,18 @@ fn whole_tick(c: &mut Criterion) {
         });
     }
     group.finish();
+
+    let (mut wheel, handle, mut janitor) = by_hand(0);
+    let (session, _writer) = open(&handle, 5, 1);
+    let (mut io, mut epoch) = (Virtual(0), 1);
+    c.bench_function("one wake that changes an epoch", |b| {
+        b.iter(|| {
+            epoch += 1;
+            handle.sender(session, Sender::Sealed(sealer(epoch)));
+            io.0 = wheel.step(&mut io).max(io.0 + WAKE_NS);
+            janitor.sweep()
+        });
+    });
 
     let (mut wheel, handle, mut janitor) = by_hand(0);
     let mut io = Virtual(0);

@@ -3,7 +3,8 @@
 
 mod common;
 
-use common::{Sink, TRACK, sing};
+use common::{Sink, TRACK, base, sealed, sing};
+use mynah_dave::frame::{FrameOpener, is_sealed};
 use mynah_pulse::{EventKind, Pulse, PulseConfig};
 
 fn start(threads: usize) -> Pulse {
@@ -58,6 +59,42 @@ fn stopping_in_mid_song_sends_the_five_silence_frames() {
         .sessions
         .iter()
         .for_each(|s| handle.close(s.session));
+}
+
+#[test]
+fn epochs_change_under_a_running_thread_and_every_frame_can_be_opened() {
+    const EPOCHS: u64 = 40;
+    let pulse = start(1);
+    let (handle, sink) = (pulse.handle(), Sink::new());
+    let (session, _writer) = sing(&handle, &sink, 1, 150);
+    let now = std::time::Instant::now();
+    let mut openers: Vec<_> = (1..=EPOCHS)
+        .map(|epoch| (epoch, FrameOpener::new()))
+        .collect();
+    for (epoch, opener) in &mut openers {
+        opener.install(&base(*epoch), *epoch, now);
+    }
+    let mut newest = 0;
+    for epoch in 1..=EPOCHS {
+        handle.sender(session, sealed(epoch));
+        // Two packets may be on their way; of the next ones, all are of this epoch.
+        for n in 0..3 {
+            let (_, mut frame) = sink.take();
+            let sealed_in = openers.iter_mut().find_map(|(epoch, opener)| {
+                let opened = is_sealed(&frame) && opener.open(&mut frame, now).is_ok();
+                opened.then_some(*epoch)
+            });
+            assert!(sealed_in.is_some() || newest == 0, "not one of our keys");
+            assert!(sealed_in.unwrap_or(0) >= newest, "back to an old epoch");
+            newest = sealed_in.unwrap_or(0);
+            assert!(
+                n < 2 || newest == epoch,
+                "{newest} after {epoch} was ordered"
+            );
+        }
+    }
+    let stats = handle.stats();
+    assert_eq!((stats.sealed_stale, stats.codec_errors), (0, 0));
 }
 
 #[test]

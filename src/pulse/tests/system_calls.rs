@@ -14,8 +14,8 @@ mod common;
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use common::{Sink, TRACK, sing};
-use mynah_pulse::{Pulse, PulseConfig, TrackId, TrackOptions, ring};
+use common::{Sink, TRACK, sealed, sing};
+use mynah_pulse::{Pulse, PulseConfig, Sender, TrackId, TrackOptions, ring};
 
 const TRACED: &str = "MYNAH_TRACED";
 const NAME: &str = "a_tick_thread_only_sleeps_and_sends";
@@ -89,6 +89,15 @@ fn play_and_steer() {
     handle.resume(session, TRACK);
     handle.gain(session, TRACK, 1.5);
     handle.set_bitrate(session, 96_000);
+    for epoch in 1..4 {
+        songs
+            .iter()
+            .for_each(|(song, _)| handle.sender(*song, sealed(epoch)));
+        sink.skip(5);
+    }
+    handle.sender(songs[2].0, Sender::Hold);
+    sink.skip(5);
+    handle.sender(songs[2].0, Sender::Plain);
     let (mut second, reader) = ring(4);
     handle.play(session, TrackId(2), reader, TrackOptions::default());
     while second.put(|block| block.fill(0.1)) {}

@@ -40,10 +40,12 @@ impl<L> Wheel<L> {
             return;
         };
         session.closing = true;
+        let moves = session.moves();
         for track in session.tracks.iter_mut().flatten() {
-            let news = match session.line {
-                Some(_) => track.stop(),
-                None => track.hush().or_else(|| track.stop()),
+            let news = if moves {
+                track.stop()
+            } else {
+                track.hush().or_else(|| track.stop())
             };
             if let Some(kind) = news {
                 let session = session.key;
@@ -57,11 +59,11 @@ impl<L> Wheel<L> {
     /// the next tick. What the janitor has no room for stays, and is tried again then.
     pub(crate) fn settle(&mut self, place: Place) {
         let slot = place.slot();
-        let (Some(seat), Some(mine), Some(awake), Some(ready)) = (
+        let packet_waits = self.is_ready(place);
+        let (Some(seat), Some(mine), Some(awake)) = (
             self.sessions.get_mut(slot),
             self.board.slots.get(slot),
             self.awake.get_mut(place.phase),
-            self.ready.get(place.phase),
         ) else {
             return;
         };
@@ -74,7 +76,6 @@ impl<L> Wheel<L> {
             }
         }
         mine.attached.store(session.line.is_some(), Relaxed);
-        let packet_waits = ready.next_from(place.at) == Some(place.at);
         if session.is_over() && !packet_waits && !self.retired.is_full() {
             let session = session.key;
             let kind = EventKind::Closed;

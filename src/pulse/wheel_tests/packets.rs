@@ -162,6 +162,25 @@ fn a_paused_session_sends_nothing_and_resumes_on_the_same_clock() {
 }
 
 #[test]
+fn new_keys_for_the_same_stream_keep_its_numbers_and_another_stream_begins_its_own() {
+    let mut rig = Rig::new(200);
+    let (session, _writer) = rig.sing(tone, 60);
+    rig.run_ms(200);
+    rig.attach(session, 1);
+    rig.run_ms(200);
+    let heard = rig.heard(1);
+    assert!(heard.len() > 18, "{}", heard.len());
+    for pair in heard.windows(2) {
+        let (before, after) = (pair[0].header, pair[1].header);
+        assert_eq!(after.sequence, before.sequence.wrapping_add(1));
+        assert_eq!(after.timestamp, before.timestamp.wrapping_add(960));
+    }
+    rig.attach(session, 2);
+    rig.run_ms(100);
+    assert_eq!(rig.heard(2)[0].header.sequence, FIRST_SEQUENCE);
+}
+
+#[test]
 fn silence_frames_in_progress_give_way_to_sound() {
     let mut rig = Rig::new(200);
     let (session, _writer) = rig.sing(tone, 60);
@@ -211,6 +230,7 @@ fn every_mode_the_session_may_choose_fits_the_packet() {
         let mut line = crate::line::Line::new(crate::Transport {
             socket: (),
             sealer: RtpSealer::new(mode, &[1; 32], 7),
+            sender: rig::sealed(1),
             ssrc: Ssrc(5),
             first_sequence: 1,
             first_timestamp: 0,
@@ -218,14 +238,16 @@ fn every_mode_the_session_may_choose_fits_the_packet() {
         let mut packet = crate::packet::Packet::new();
         let longest = packet.frame_room().len();
         packet.frame_room().fill(0xAB);
-        assert!(line.seal(&mut packet, longest, 3), "{mode}");
+        packet.set_frame(longest, 3);
+        assert!(line.seal(&mut packet), "{mode}");
         let mut bytes = packet.datagram().to_vec();
-        assert_eq!(
-            bytes.len(),
-            FIXED_HEADER_LEN + longest + mode.overhead_bytes()
-        );
+        let plain = FIXED_HEADER_LEN + longest;
+        let trailer = 12;
+        assert_eq!(bytes.len(), plain + trailer + mode.overhead_bytes());
         let opened = RtpOpener::new(mode, &[1; 32]).open(&mut bytes).unwrap();
         assert_eq!(opened.header.timestamp, 3 * 960);
-        assert!(bytes[opened.payload].iter().all(|b| *b == 0xAB));
+        let frame = &mut bytes[opened.payload];
+        let opened = super::dave::Epochs::new(1).open(frame);
+        assert_eq!(opened, (Some(1), vec![0xAB; longest]));
     }
 }

@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 
 use mynah_audio::{Decoder, Encoder, EncoderConfig, FRAMES, SAMPLES};
+use mynah_dave::BaseSecret;
+use mynah_dave::frame::FrameSealer;
 use mynah_session::transport::{RtpOpener, RtpSealer};
 use mynah_testkit::alloc::in_tick;
 use mynah_wire::rtp::Header;
 use mynah_wire::{EncryptionMode, Ssrc};
 
 use crate::{
-    Event, EventKind, EventReader, Janitor, MixConfig, PulseHandle, RingWriter, Sent, SessionKey,
-    TrackId, TrackOptions, Transmit, Transport, WAKE_NS, Wheel, by_hand, ring,
+    Event, EventKind, EventReader, Janitor, MixConfig, PulseHandle, RingWriter, Sender, Sent,
+    SessionKey, TrackId, TrackOptions, Transmit, Transport, WAKE_NS, Wheel, by_hand, ring,
 };
 
 pub(super) const MS: u64 = 1_000_000;
@@ -119,10 +121,16 @@ impl Rig {
         self.handle.open(MIX).unwrap()
     }
 
+    /// A line without end-to-end encryption.
     pub(super) fn attach(&self, session: SessionKey, link: u32) {
+        self.attach_as(session, link, Sender::Plain);
+    }
+
+    pub(super) fn attach_as(&self, session: SessionKey, link: u32, sender: Sender) {
         let transport = Transport {
             socket: link,
             sealer: RtpSealer::new(MODE, &KEY, 0),
+            sender,
             ssrc: Ssrc(1000 + link),
             first_sequence: FIRST_SEQUENCE,
             first_timestamp: FIRST_TIMESTAMP,
@@ -136,8 +144,17 @@ impl Rig {
         song: impl FnMut(usize) -> f32,
         blocks: usize,
     ) -> (SessionKey, RingWriter) {
+        self.sing_as(Sender::Plain, song, blocks)
+    }
+
+    pub(super) fn sing_as(
+        &mut self,
+        sender: Sender,
+        song: impl FnMut(usize) -> f32,
+        blocks: usize,
+    ) -> (SessionKey, RingWriter) {
         let session = self.open();
-        self.attach(session, 1);
+        self.attach_as(session, 1, sender);
         let writer = self.play(session, TrackId(1), song, blocks);
         (session, writer)
     }
@@ -214,12 +231,15 @@ impl Rig {
     /// What a listener's decoder makes of it, left channel, laid out by timestamp from the first
     /// packet on; gaps are zeros.
     pub(super) fn listen(&self, link: u32) -> Vec<f32> {
-        let packets = self.heard(link);
+        Self::decode(&self.heard(link))
+    }
+
+    pub(super) fn decode(packets: &[Heard]) -> Vec<f32> {
         let first = packets[0].header.timestamp;
         let mut decoder = Decoder::new().unwrap();
         let mut by_tick = HashMap::new();
         let mut last = 0;
-        for packet in &packets {
+        for packet in packets {
             let tick = packet.header.timestamp.wrapping_sub(first) as usize / FRAMES;
             let mut pcm = [0.0; SAMPLES];
             assert_eq!(decoder.decode(&packet.frame, &mut pcm).unwrap(), FRAMES);
@@ -231,6 +251,18 @@ impl Rig {
             .flat_map(|b| b.into_iter().step_by(2).collect::<Vec<_>>())
             .collect()
     }
+}
+
+/// The own media secret of an epoch.
+pub(super) fn base(epoch: u64) -> BaseSecret {
+    let mut bytes = [7; 16];
+    bytes[..8].copy_from_slice(&epoch.to_le_bytes());
+    BaseSecret::new(bytes)
+}
+
+/// Frames sealed in an epoch.
+pub(super) fn sealed(epoch: u64) -> Sender {
+    Sender::Sealed(Box::new(FrameSealer::new(&base(epoch), epoch)))
 }
 
 /// An encoder like those on the wheel.

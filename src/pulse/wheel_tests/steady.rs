@@ -1,6 +1,6 @@
 //! The real-time rule: nothing is allocated or freed on the tick, whatever is asked of it.
 
-use super::rig::{Rig, tone};
+use super::rig::{Rig, sealed, tone};
 use crate::{RingWriter, TrackId};
 use mynah_testkit::alloc::count;
 
@@ -57,6 +57,40 @@ fn ten_thousand_ticks_with_fifty_sessions_allocate_and_free_nothing() {
     assert!(rig.news.len() > 1000);
     assert_eq!(
         (stats.events_dropped, stats.orders_lost, stats.codec_errors),
+        (0, 0, 0)
+    );
+}
+
+/// The same under end-to-end encryption: a new epoch for each session every 50 ticks, always in the
+/// moment before a flush.
+#[test]
+fn ten_thousand_ticks_of_changing_epochs_allocate_nothing_and_send_nothing_stale() {
+    let mut rig = Rig::new(0);
+    let mut songs: Vec<(crate::SessionKey, RingWriter)> = (0..SESSIONS)
+        .map(|link| {
+            let session = rig.open();
+            rig.attach_as(session, link, sealed(1));
+            let writer = rig.play(session, TrackId(0), tone, 0);
+            (session, writer)
+        })
+        .collect();
+    for round in 0..10_000u64 {
+        for (i, (session, writer)) in songs.iter_mut().enumerate() {
+            let at = round + i as u64;
+            let loud = (at / 4).is_multiple_of(10);
+            while writer.put(|block| block.fill(if loud { 0.25 } else { 0.0 })) {}
+            if at.is_multiple_of(50) {
+                rig.handle.sender(*session, sealed(2 + at / 50));
+            }
+        }
+        rig.run_ms(5);
+        rig.janitor.sweep();
+    }
+    let stats = rig.handle.stats();
+    assert_eq!(stats.wakes, 10_001);
+    assert!(stats.packets_sent > 20_000, "{}", stats.packets_sent);
+    assert_eq!(
+        (stats.sealed_stale, stats.orders_lost, stats.codec_errors),
         (0, 0, 0)
     );
 }

@@ -8,8 +8,10 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
+use mynah_dave::BaseSecret;
+use mynah_dave::frame::FrameSealer;
 use mynah_pulse::{
-    MixConfig, PulseHandle, RingWriter, SessionKey, TrackId, TrackOptions, Transport, ring,
+    MixConfig, PulseHandle, RingWriter, Sender, SessionKey, TrackId, TrackOptions, Transport, ring,
 };
 use mynah_session::transport::{RtpOpener, RtpSealer};
 use mynah_wire::rtp::Header;
@@ -52,11 +54,22 @@ impl Sink {
         Transport {
             socket,
             sealer: RtpSealer::new(MODE, &KEY, 0),
+            sender: Sender::Plain,
             ssrc: Ssrc(ssrc),
             first_sequence: 0,
             first_timestamp: 0,
         }
     }
+}
+
+/// The media secret of an epoch.
+pub fn base(epoch: u64) -> BaseSecret {
+    BaseSecret::new([epoch as u8; BaseSecret::BYTES])
+}
+
+/// Frames sealed in an epoch.
+pub fn sealed(epoch: u64) -> Sender {
+    Sender::Sealed(Box::new(FrameSealer::new(&base(epoch), epoch)))
 }
 
 /// Opens a session that plays `blocks` blocks of a tone to `sink`.

@@ -1,0 +1,104 @@
+//! What leaves: every packet is sealed at this moment, under what was ordered last. Tick code.
+
+use super::{ORDERS, Place, Sent, Transmit, Wheel};
+
+impl<L> Wheel<L> {
+    /// Sends the packets of one phase.
+    pub(super) fn flush<T: Transmit<Link = L>>(&mut self, phase: usize, io: &mut T) {
+        let mut from = 0;
+        while let Some(at) = self.ready.get(phase).and_then(|bits| bits.next_from(from)) {
+            self.send_due(Place { phase, at }, io);
+            from = at + 1;
+        }
+    }
+
+    /// Sends the session's packet. If its keys have changed and the order still waits, the mailbox
+    /// is emptied first: nobody who was told of the new keys gets a packet under the old ones. This
+    /// is rare, and bounded by the size of the mailbox.
+    pub(super) fn send_due<T: Transmit<Link = L>>(&mut self, place: Place, io: &mut T) {
+        if self.is_stale(place) {
+            self.drain(ORDERS, io);
+        }
+        // An order may have sent it already, or withheld it.
+        if self.take_ready(place) {
+            if self.is_stale(place) {
+                self.count_stale(place);
+            }
+            self.send(place, io);
+        }
+    }
+
+    /// Sends the session's packet before its time, if one waits. Orders are being read: one that
+    /// would change the keys is further back, and then the packet is withheld.
+    pub(crate) fn send_early<T: Transmit<Link = L>>(&mut self, place: Place, io: &mut T) {
+        if self.is_stale(place) {
+            self.withhold(place);
+        } else if self.take_ready(place) {
+            self.send(place, io);
+        }
+    }
+
+    /// The packet that waits is not sent; its sound is kept.
+    pub(crate) fn withhold(&mut self, place: Place) {
+        if self.take_ready(place)
+            && let Some(session) = self.session(place)
+        {
+            session.hold_back();
+        }
+    }
+
+    /// True while the session's packet waits.
+    pub(super) fn is_ready(&self, place: Place) -> bool {
+        let ready = self.ready.get(place.phase);
+        ready.is_some_and(|bits| bits.next_from(place.at) == Some(place.at))
+    }
+
+    fn take_ready(&mut self, place: Place) -> bool {
+        let waited = self.is_ready(place);
+        if let Some(ready) = self.ready.get_mut(place.phase) {
+            ready.clear(place.at);
+        }
+        waited
+    }
+
+    /// True when a sender order for the session has been posted and not carried out.
+    fn is_stale(&self, place: Place) -> bool {
+        let slot = place.slot();
+        let (Some(Some(session)), Some(board)) =
+            (self.sessions.get(slot), self.board.slots.get(slot))
+        else {
+            return false;
+        };
+        board.is_stale(session.key.serial, session.turn)
+    }
+
+    fn count_stale(&self, place: Place) {
+        self.board.sealed_stale.add(1);
+        if let Some(mine) = self.board.slots.get(place.slot()) {
+            mine.sealed_stale.add(1);
+        }
+    }
+
+    fn send<T: Transmit<Link = L>>(&mut self, place: Place, io: &mut T) {
+        let slot = place.slot();
+        let (Some(Some(session)), Some(board)) =
+            (self.sessions.get_mut(slot), self.board.slots.get(slot))
+        else {
+            return;
+        };
+        let Some(line) = &mut session.line else {
+            return;
+        };
+        if !line.seal(&mut session.packet) {
+            self.board.codec_errors.add(1);
+            return;
+        }
+        let (mine, all) = match io.send(&line.link, session.packet.datagram()) {
+            Sent::Done => (&board.sent, &self.board.sent),
+            Sent::Full => (&board.dropped, &self.board.dropped),
+            Sent::Failed => (&board.failed, &self.board.failed),
+        };
+        mine.add(1);
+        all.add(1);
+    }
+}
