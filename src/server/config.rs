@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use mynah_wire::{ApplicationId, ChannelId, GuildId, Secret, UserId};
 use serde::Serialize;
 
+use crate::voice::DavePolicy;
+
 /// Everything the embedded server needs to know.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
@@ -28,12 +30,14 @@ pub struct ServerConfig {
     pub bot: Option<BotSpec>,
     /// Must accompany control requests as `Authorization: Bearer …` when set.
     pub control_token: Option<Secret>,
+    /// End-to-end encryption of voice channels that do not say anything themselves.
+    pub dave: DavePolicy,
     /// Which of Discord's limits are enforced.
     pub limits: Limits,
 }
 
 impl ServerConfig {
-    /// Loopback, free ports, seed 0, everything enforced.
+    /// Loopback, free ports, seed 0, [`DavePolicy::SHIPPED`], everything enforced.
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         Self {
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -45,6 +49,7 @@ impl ServerConfig {
             data_dir: data_dir.into(),
             bot: None,
             control_token: None,
+            dave: DavePolicy::SHIPPED,
             limits: Limits::default(),
         }
     }

@@ -75,6 +75,8 @@ pub enum HearFormat {
     Wav,
     /// The untouched Opus packets.
     Ogg,
+    /// The same with the time each came at: JSON, for measuring.
+    Packets,
 }
 
 /// Record what a user hears from now on.
@@ -103,6 +105,23 @@ pub struct HearStats {
     pub first_packet_us: Option<u64>,
     /// Longest pause between two packets.
     pub max_gap_ms: f64,
+    /// Packets of any sender that arrived and could not be opened.
+    pub lost_to_keys: KeyLosses,
+}
+
+/// Packets that arrived and were not heard, by reason; all 0 in a call that works.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct KeyLosses {
+    /// No key opened it in time.
+    pub no_key: u64,
+    /// Nobody said in time whose stream it was.
+    pub unknown_ssrc: u64,
+    /// More packets waited for keys than may.
+    pub overflow: u64,
+    /// Not end-to-end encrypted in an encrypted call.
+    pub plain: u64,
+    /// Came a second time; also where the network duplicates.
+    pub replayed: u64,
 }
 
 /// A finished recording.
@@ -112,6 +131,17 @@ pub struct Heard {
     pub bytes: Vec<u8>,
     /// What arrived.
     pub stats: HearStats,
+}
+
+/// What a simulated user knows about the end-to-end encryption of its call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserDave {
+    /// Epoch of its group.
+    pub epoch: u64,
+    /// Voice privacy code: 30 digits that are the same for everybody in the group.
+    pub privacy_code: String,
+    /// Who is in the group, itself included.
+    pub members: Vec<UserId>,
 }
 
 /// The simulated users as voice clients.
@@ -128,4 +158,9 @@ pub trait Crowd: Send + Sync {
     fn hear(&self, user_id: UserId, request: HearRequest) -> BoxFuture<'_, Result<Heard, String>>;
     /// The user's own mute and deaf switches.
     fn set_flags(&self, user_id: UserId, self_mute: bool, self_deaf: bool);
+    /// The group the user is in, as its own client sees it; `None` without one. Returns at once.
+    fn dave(&self, user_id: UserId) -> Option<UserDave> {
+        let _ = user_id;
+        None
+    }
 }

@@ -33,8 +33,8 @@ mod voice_link;
 pub use clock::Clock;
 pub use config::{BotSpec, Limits, ReadyBot, ReadyFile, ServerConfig};
 pub use crowd::{
-    BoxFuture, Crowd, HearFormat, HearRequest, HearStats, Heard, SayReport, SayRequest, SayWhat,
-    VoiceTicket,
+    BoxFuture, Crowd, HearFormat, HearRequest, HearStats, Heard, KeyLosses, SayReport, SayRequest,
+    SayWhat, UserDave, VoiceTicket,
 };
 pub use error::ServerError;
 pub use server::Server;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use mynah_wire::Secret;
 use mynah_wire::rng::Rng;
+use mynah_wire::{GuildId, Secret, UserId};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::{self, Clock};
 use crate::config::{ReadyBot, ReadyFile, ServerConfig};
-use crate::crowd::Crowd;
+use crate::crowd::{Crowd, VoiceTicket};
 use crate::error::ServerError;
 use crate::http;
 use crate::realm::{Errand, Realm};
@@ -143,6 +143,7 @@ impl Server {
                 bot: config.bot.unwrap_or_default(),
                 limits: config.limits,
                 base_url: format!("{scheme}://{}", reachable(address)),
+                dave: config.dave,
             },
             Box::new(voice.clone()),
         );
@@ -214,6 +215,16 @@ impl Server {
             .crowd
             .write()
             .unwrap_or_else(PoisonError::into_inner) = Some(crowd);
+    }
+
+    /// Where simulated users get credentials when the voice server has forgotten theirs; what it
+    /// gives out is `None` for somebody who is no longer in voice there. Does not keep the server
+    /// alive, and does not block.
+    pub fn ticket_office(
+        &self,
+    ) -> impl Fn(GuildId, UserId) -> Option<VoiceTicket> + Send + Sync + use<> {
+        let shared = Arc::downgrade(&self.shared);
+        move |guild_id, user_id| shared.upgrade()?.realm().renew_ticket(guild_id, user_id)
     }
 
     /// Closes every connection and stops.

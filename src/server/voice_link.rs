@@ -3,7 +3,7 @@
 use mynah_wire::{GuildId, UserId};
 use serde_json::Value;
 
-use crate::voice::{Flags, Grant, Scope, UdpFault, VoiceServer};
+use crate::voice::{DaveFault, Flags, Grant, Scope, UdpFault, VoiceServer};
 
 /// The voice server as the realm sees it. Every call returns at once.
 pub(crate) trait VoiceLink: Send {
@@ -19,7 +19,11 @@ pub(crate) trait VoiceLink: Send {
     fn sessions(&self) -> Vec<Value>;
     /// Trouble on UDP.
     fn set_udp_fault(&self, fault_id: u64, scope: Scope, fault: UdpFault);
-    /// The end of it.
+    /// Trouble in end-to-end encryption.
+    fn set_dave_fault(&self, fault_id: u64, scope: Scope, fault: DaveFault);
+    /// Voice websockets that do nothing.
+    fn set_hang(&self, fault_id: u64, scope: Scope);
+    /// The end of any of these.
     fn clear_fault(&self, fault_id: u64);
     /// Closes voice websockets; `forget` also makes a resume impossible.
     fn close_sockets(&self, scope: Scope, code: u16, forget: bool);
@@ -51,6 +55,14 @@ impl VoiceLink for VoiceServer {
 
     fn set_udp_fault(&self, fault_id: u64, scope: Scope, fault: UdpFault) {
         self.set_udp_fault(fault_id, scope, fault);
+    }
+
+    fn set_dave_fault(&self, fault_id: u64, scope: Scope, fault: DaveFault) {
+        self.set_dave_fault(fault_id, scope, fault);
+    }
+
+    fn set_hang(&self, fault_id: u64, scope: Scope) {
+        self.set_hang(fault_id, scope);
     }
 
     fn clear_fault(&self, fault_id: u64) {

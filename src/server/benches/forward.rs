@@ -72,6 +72,7 @@ fn room(mode: EncryptionMode, addresses: &[SocketAddr]) -> Forwarder {
             has_spoken: true,
             may_speak: true,
             may_hear: true,
+            is_deaf_to_sealed: false,
             counters: Arc::new(Counters::default()),
         }
     });

@@ -14,10 +14,13 @@ use crate::gateway::Order;
 use crate::realm::Realm;
 use crate::rest::{Refusal, Reply};
 use crate::server::Shared;
-use crate::voice::{Scope, UdpFault};
+use crate::voice::{DaveFault, Scope, UdpFault};
 
 /// Faults active at once; the oldest has to be ended before a further one.
 const MAX_ACTIVE: usize = 256;
+
+/// Longest delay of a voice transition.
+const MAX_DELAY_MS: u64 = 60_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,6 +54,37 @@ struct VoiceFault {
     migrate: bool,
     #[serde(default)]
     forget_session: bool,
+    #[serde(default)]
+    hang: bool,
+    #[serde(default)]
+    invalid_commit: bool,
+    #[serde(default)]
+    withhold_welcome: bool,
+    #[serde(default)]
+    delay_execute_ms: u64,
+    #[serde(default)]
+    downgrade: bool,
+    #[serde(default)]
+    duplicate_external_sender: bool,
+}
+
+impl VoiceFault {
+    /// The part of it that concerns end-to-end encryption.
+    fn dave(&self) -> Option<DaveFault> {
+        let fault = DaveFault {
+            invalid_commit: self.invalid_commit,
+            withhold_welcome: self.withhold_welcome,
+            delay_execute_ms: self.delay_execute_ms,
+            downgrade: self.downgrade,
+            duplicate_external_sender: self.duplicate_external_sender,
+        };
+        (fault != DaveFault::default()).then_some(fault)
+    }
+
+    /// Does it go on until it is ended?
+    fn lasts(&self) -> bool {
+        self.hang || self.dave().is_some()
+    }
 }
 
 #[derive(Deserialize)]
@@ -87,7 +121,8 @@ pub(crate) struct Faults {
 struct Active {
     script: Value,
     rest: Option<RestFault>,
-    udp: bool,
+    /// The voice server has to be told its end.
+    voice: bool,
     /// Bots whose heartbeats stay unanswered.
     drops_acks_of: Vec<UserId>,
 }
@@ -181,6 +216,11 @@ pub(super) fn start(shared: &Arc<Shared>, body: &Value) -> Result<Value, Problem
             "1000 to 4999, for example 4000",
         ));
     }
+    let delay_ms = script.voice.as_ref().map(|fault| fault.delay_execute_ms);
+    if delay_ms.is_some_and(|ms| ms > MAX_DELAY_MS) {
+        let hint = format!("0 to {MAX_DELAY_MS} ms");
+        return Err(Problem::bad("delay_execute_ms is out of range", hint));
+    }
     let freeze_s = script.gateway.as_ref().and_then(|fault| fault.freeze_s);
     if freeze_s.is_some_and(|s| !(0.0..=3600.0).contains(&s)) {
         return Err(Problem::bad(
@@ -205,7 +245,7 @@ pub(super) fn start(shared: &Arc<Shared>, body: &Value) -> Result<Value, Problem
         realm.voice.set_udp_fault(id, scope, fault);
     }
     if let Some(fault) = &script.voice {
-        voice(&mut realm, scope, fault);
+        voice(&mut realm, id, scope, fault);
     }
     let drops_acks_of = match &script.gateway {
         Some(fault) => gateway(&mut realm, scope, fault),
@@ -214,7 +254,7 @@ pub(super) fn start(shared: &Arc<Shared>, body: &Value) -> Result<Value, Problem
     let active = Active {
         script: body.clone(),
         rest: script.rest,
-        udp: udp.is_some(),
+        voice: udp.is_some() || script.voice.as_ref().is_some_and(VoiceFault::lasts),
         drops_acks_of,
     };
     realm.faults.active.insert(id, active);
@@ -236,7 +276,7 @@ pub(super) fn end(shared: &Arc<Shared>, id: Option<&str>) -> Result<Value, Probl
     };
     let count = ended.len();
     for (id, active) in ended {
-        if active.udp {
+        if active.voice {
             realm.voice.clear_fault(id);
         }
         for link in realm.links.values_mut() {
@@ -328,7 +368,13 @@ fn check_rest(rest: &RestFault) -> Result<(), Problem> {
     Ok(())
 }
 
-fn voice(realm: &mut Realm, scope: Scope, fault: &VoiceFault) {
+fn voice(realm: &mut Realm, id: u64, scope: Scope, fault: &VoiceFault) {
+    if let Some(dave) = fault.dave() {
+        realm.voice.set_dave_fault(id, scope, dave);
+    }
+    if fault.hang {
+        realm.voice.set_hang(id, scope);
+    }
     let code = fault.close.or(fault.crash.then_some(4015)); // 4015: voice server crashed
     if let Some(code) = code.or(fault.forget_session.then_some(4006)) {
         realm.voice.close_sockets(scope, code, fault.forget_session);
@@ -399,7 +445,7 @@ mod tests {
         let active = Active {
             script: Value::Null,
             rest: Some(rest),
-            udp: false,
+            voice: false,
             drops_acks_of: Vec::new(),
         };
         faults.active.insert(1, active);

@@ -12,6 +12,7 @@ use crate::realm::NewChannel;
 use crate::server::Shared;
 use crate::store::ChannelKind;
 use crate::store::permissions::EVERYONE_DEFAULT;
+use crate::voice::DavePolicy;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -95,7 +96,7 @@ struct ChannelBody {
     user_limit: u32,
     topic: Option<String>,
     parent_id: Option<ChannelId>,
-    dave: Option<String>,
+    dave: Option<DavePolicy>,
 }
 
 pub(super) fn channel(shared: &Arc<Shared>, body: &Value) -> Result<Value, Problem> {
@@ -108,12 +109,9 @@ pub(super) fn channel(shared: &Arc<Shared>, body: &Value) -> Result<Value, Probl
             "kinds are text, voice, stage, category",
         ));
     };
-    if new.dave.as_deref().is_some_and(|policy| policy != "off") {
-        let hint = "leave `dave` out, or say \"off\"";
-        return Err(Problem::bad(
-            "end-to-end encryption is not available on this server",
-            hint,
-        ));
+    if new.dave.is_some_and(|policy| policy != DavePolicy::Off) && kind != ChannelKind::Voice {
+        let error = format!("a {} channel is never end-to-end encrypted", new.kind);
+        return Err(Problem::bad(error, "only voice channels have `dave`"));
     }
     let mut realm = shared.realm();
     let guild_id = new.guild_id.unwrap_or(realm.defaults.guild_id);
@@ -133,6 +131,7 @@ pub(super) fn channel(shared: &Arc<Shared>, body: &Value) -> Result<Value, Probl
         topic: new.topic,
         parent_id: new.parent_id,
         overwrites: Vec::new(),
+        dave: new.dave,
     });
     Ok(one("channel_id", id))
 }

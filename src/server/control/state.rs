@@ -1,16 +1,36 @@
 //! `GET /control/state`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use mynah_wire::UserId;
 use serde_json::{Value, json};
 
 use super::Problem;
 use crate::realm::Realm;
 use crate::server::Shared;
 use crate::store::VoiceOwner;
+use crate::voice::DavePolicy;
 
 pub(super) fn show(shared: &Arc<Shared>) -> Result<Value, Problem> {
-    let realm = shared.realm();
+    // The crowd is asked without the realm's lock: it has locks of its own.
+    let (mut state, simulated) = snapshot(&shared.realm());
+    let crowd = shared.crowd();
+    for session in state["voice_sessions"].as_array_mut().into_iter().flatten() {
+        let user = session["user_id"].as_str().and_then(|id| id.parse().ok());
+        let user = user.filter(|user| simulated.contains(user));
+        let known = crowd.as_ref().zip(user);
+        if let Some(dave) = known.and_then(|(crowd, user)| crowd.dave(user)) {
+            session["privacy_code"] = json!(dave.privacy_code);
+            session["dave_members"] = json!(dave.members);
+            session["dave_epoch"] = json!(dave.epoch);
+        }
+    }
+    Ok(state)
+}
+
+/// All but what simulated users know themselves, and who of those in voice is one.
+fn snapshot(realm: &Realm) -> (Value, BTreeSet<UserId>) {
     let store = &realm.store;
     let guilds: Vec<Value> = store
         .guilds
@@ -27,6 +47,7 @@ pub(super) fn show(shared: &Arc<Shared>) -> Result<Value, Problem> {
             json!({"id": channel.id, "guild_id": channel.guild_id, "name": channel.name,
                 "kind": channel.kind.word(), "bitrate": channel.bitrate_bps,
                 "user_limit": channel.user_limit, "status": channel.status,
+                "dave": realm.dave_policy_of(channel).map(DavePolicy::word),
                 "recipients": channel.recipients})
         })
         .collect();
@@ -49,11 +70,18 @@ pub(super) fn show(shared: &Arc<Shared>) -> Result<Value, Problem> {
             value
         })
         .collect();
-    Ok(json!({
-        "guilds": guilds, "channels": channels, "users": users, "bots": bots(&realm),
+    let simulated = store
+        .voice
+        .values()
+        .filter(|state| state.owner == VoiceOwner::Simulated)
+        .map(|state| state.user_id)
+        .collect();
+    let state = json!({
+        "guilds": guilds, "channels": channels, "users": users, "bots": bots(realm),
         "voice_states": voice_states, "voice_sessions": realm.voice.sessions(),
         "faults": realm.faults.list(),
-    }))
+    });
+    (state, simulated)
 }
 
 /// Bots with the state of their gateway sessions.

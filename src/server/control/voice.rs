@@ -208,7 +208,7 @@ fn tone_of(tone: &Tone) -> Result<SayWhat, Problem> {
 
 pub(super) async fn hear(shared: &Arc<Shared>, ask: &Ask) -> Result<Answer, Problem> {
     let crowd = crowd(shared)?;
-    let hint = "GET /control/voice/hear?user_id=…&seconds=…&from=…&format=wav|ogg";
+    let hint = "GET /control/voice/hear?user_id=…&seconds=…&from=…&format=wav|ogg|packets";
     let Some(user_id) = ask.query("user_id") else {
         return Err(Problem::bad("user_id is missing", hint));
     };
@@ -224,10 +224,11 @@ pub(super) async fn hear(shared: &Arc<Shared>, ask: &Ask) -> Result<Answer, Prob
     let (format, content_type) = match ask.query("format").unwrap_or("wav") {
         "wav" => (HearFormat::Wav, "audio/wav"),
         "ogg" => (HearFormat::Ogg, "audio/ogg"),
+        "packets" => (HearFormat::Packets, "application/json"),
         other => {
             return Err(Problem::bad(
                 format!("`{other}` is no format"),
-                "wav or ogg",
+                "wav, ogg or packets",
             ));
         }
     };

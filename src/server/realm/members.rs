@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{Audience, Event, Realm};
 use crate::store::{Channel, ChannelKind, Guild, Member, Overwrite, Role, admit_bot};
+use crate::voice::DavePolicy;
 
 /// A channel to be made.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub(crate) struct NewChannel {
     pub topic: Option<String>,
     pub parent_id: Option<ChannelId>,
     pub overwrites: Vec<Overwrite>,
+    /// `None` takes the server's default.
+    pub dave: Option<DavePolicy>,
 }
 
 impl Realm {
@@ -136,6 +139,7 @@ impl Realm {
         channel.topic = new.topic;
         channel.parent_id = new.parent_id;
         channel.overwrites = new.overwrites;
+        channel.dave = new.dave;
         if let Some(bitrate_bps) = new.bitrate_bps {
             channel.bitrate_bps = bitrate_bps;
         }

@@ -26,6 +26,7 @@ use crate::crowd::VoiceTicket;
 use crate::gateway::{Link, LinkId, Order, Session};
 use crate::rest::Buckets;
 use crate::store::{DefaultWorld, Randomness, Snowflakes, Store};
+use crate::voice::DavePolicy;
 use crate::voice_link::VoiceLink;
 
 pub(crate) use events::{Audience, Event};
@@ -56,6 +57,8 @@ pub(crate) struct Start {
     pub limits: Limits,
     /// `http://host:port` of the server.
     pub base_url: String,
+    /// Of voice channels that do not say anything.
+    pub dave: DavePolicy,
 }
 
 /// Everything the embedded server knows, and the rules.
@@ -78,6 +81,8 @@ pub struct Realm {
     pub(crate) errand_waiting: Arc<Notify>,
     /// Wakes everybody who waits for a bot's answer.
     pub(crate) progress: Arc<Notify>,
+    /// End-to-end encryption of voice channels that do not say anything.
+    dave: DavePolicy,
     clock: Clock,
     ids: Snowflakes,
     base_url: String,
@@ -97,6 +102,7 @@ impl Realm {
             bot,
             limits,
             base_url,
+            dave,
         } = start;
         let mut store = Store::default();
         let defaults = DefaultWorld::found(&mut store, seed, &bot, &mut random);
@@ -114,6 +120,7 @@ impl Realm {
             errands: VecDeque::new(),
             errand_waiting: Arc::new(Notify::new()),
             progress: Arc::new(Notify::new()),
+            dave,
             clock,
             ids: Snowflakes::new(seed),
             base_url,

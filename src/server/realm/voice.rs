@@ -10,8 +10,8 @@ use serde_json::json;
 use super::{Audience, Errand, Event, Realm};
 use crate::crowd::VoiceTicket;
 use crate::store::permissions::{CONNECT, MOVE_MEMBERS, VIEW_CHANNEL};
-use crate::store::{ChannelKind, VoiceOwner, VoiceState};
-use crate::voice::{Flags, Grant};
+use crate::store::{Channel, ChannelKind, VoiceOwner, VoiceState};
+use crate::voice::{DavePolicy, Flags, Grant};
 
 /// The voice server closes with this when somebody is moved, kicked or leaves.
 const CLOSE_DISCONNECTED: u16 = 4014;
@@ -101,6 +101,21 @@ impl Realm {
         self.enter_voice(guild_id, channel_id, user_id, session_id, owner, flags);
         self.ticket(guild_id, user_id)
             .ok_or(VoiceRefusal::NotConnected)
+    }
+
+    /// A simulated user whose voice client has lost its session asks for credentials, as a bot does
+    /// with op 4. `None` for anybody who is not a simulated user in voice there.
+    pub(crate) fn renew_ticket(
+        &mut self,
+        guild_id: GuildId,
+        user_id: UserId,
+    ) -> Option<VoiceTicket> {
+        let state = self.store.voice.get(&(guild_id, user_id))?.clone();
+        if state.owner != VoiceOwner::Simulated {
+            return None;
+        }
+        self.grant_and_tell(&state);
+        self.ticket(guild_id, user_id)
     }
 
     /// Leaves, by whatever means.
@@ -334,7 +349,12 @@ impl Realm {
             user_id: state.user_id,
             session_id: state.session_id.clone(),
             token: state.token.clone(),
-            stage: self.is_stage(state.channel_id),
+            dave: self
+                .store
+                .channels
+                .get(&state.channel_id)
+                .and_then(|channel| self.dave_policy_of(channel))
+                .unwrap_or(DavePolicy::Off),
         });
         self.voice
             .set_flags(state.guild_id, state.user_id, self.flags_of(state));
@@ -383,6 +403,16 @@ impl Realm {
             .channels
             .get(&channel_id)
             .is_some_and(|channel| channel.kind == ChannelKind::Stage)
+    }
+
+    /// End-to-end encryption of a voice channel; `None` for channels without voice. Stages are never
+    /// encrypted (dave.md section 1).
+    pub(crate) fn dave_policy_of(&self, channel: &Channel) -> Option<DavePolicy> {
+        match channel.kind {
+            ChannelKind::Voice => Some(channel.dave.unwrap_or(self.dave)),
+            ChannelKind::Stage => Some(DavePolicy::Off),
+            _ => None,
+        }
     }
 
     /// Keeps a channel's start time and status true: both end with the last person.

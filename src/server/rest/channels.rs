@@ -97,6 +97,7 @@ fn create(call: &mut Call<'_>) -> Result<Reply, Refusal> {
         topic: form.text(body.get("topic"), "topic", 0..=1024),
         parent_id: parent(&mut form, body),
         overwrites: overwrites(&mut form, body).unwrap_or_default(),
+        dave: None,
     };
     form.finish()?;
     let id = call.realm.make_channel(new);

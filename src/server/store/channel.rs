@@ -3,6 +3,7 @@
 use mynah_wire::{ChannelId, GuildId, MessageId, UserId};
 
 use super::Overwrite;
+use crate::voice::DavePolicy;
 
 /// Kinds of channel this server has (rest.md section 9 has the numbers).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +109,8 @@ pub struct Channel {
     pub last_message_id: Option<MessageId>,
     /// The two sides of a direct message.
     pub recipients: Vec<UserId>,
+    /// End-to-end encryption of voice; `None` takes the server's default.
+    pub dave: Option<DavePolicy>,
 }
 
 impl Channel {
@@ -130,6 +133,7 @@ impl Channel {
             voice_start_s: None,
             last_message_id: None,
             recipients: Vec::new(),
+            dave: None,
         }
     }
 }

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::control::person;
 use super::sockets::{Socket, bot, control, login, payload, up};
 use crate::crowd::{
-    BoxFuture, Crowd, HearRequest, HearStats, Heard, SayReport, SayRequest, VoiceTicket,
+    BoxFuture, Crowd, HearRequest, HearStats, Heard, SayReport, SayRequest, UserDave, VoiceTicket,
 };
+use crate::voice::DavePolicy;
 
 /// Notes what it is asked, and does it at once.
 #[derive(Default)]
@@ -57,6 +58,14 @@ impl Crowd for PaperCrowd {
     fn set_flags(&self, user_id: UserId, self_mute: bool, self_deaf: bool) {
         self.note(format!("flags {user_id} {self_mute} {self_deaf}"));
     }
+
+    fn dave(&self, user_id: UserId) -> Option<UserDave> {
+        Some(UserDave {
+            epoch: 3,
+            privacy_code: "012345678901234567890123456789".to_owned(),
+            members: vec![user_id],
+        })
+    }
 }
 
 #[tokio::test]
@@ -88,6 +97,12 @@ async fn people_join_speak_listen_move_and_leave_through_the_crowd() {
         "{}",
         heard.head
     );
+    let timed = format!("{hear}&format=packets");
+    let timed = control(&up, "GET", &timed, &Value::Null).await;
+    assert!(timed.head.contains("content-type: application/json"));
+    let unknown = format!("{hear}&format=mp3");
+    let unknown = control(&up, "GET", &unknown, &Value::Null).await;
+    assert_eq!(unknown.status, 400);
     let flags = json!({"user_id": alice, "self_mute": true});
     control(&up, "POST", "/voice/state", &flags).await;
     let there = json!({"user_id": alice, "channel_id": second});
@@ -101,6 +116,7 @@ async fn people_join_speak_listen_move_and_leave_through_the_crowd() {
         [
             format!("join {alice} {first}"),
             "say Tone { hz: 440.0, seconds: 1.0, dbfs: -20.0 }".to_owned(),
+            "hear 0.5".to_owned(),
             "hear 0.5".to_owned(),
             format!("flags {alice} true false"),
             format!("join {alice} {second}"),
@@ -161,6 +177,71 @@ async fn scripted_trouble_hits_its_target_and_ends() {
         control(&up, "DELETE", "/faults", &Value::Null).await.status,
         200
     );
+    up.server.stop().await;
+}
+
+#[tokio::test]
+async fn channels_have_a_policy_and_stages_have_none_to_choose() {
+    let up = up().await;
+    let policy_of = |state: &Value, id: &Value| -> Value {
+        let channels = state["channels"].as_array().unwrap();
+        channels.iter().find(|c| c["id"] == *id).unwrap()["dave"].clone()
+    };
+    let mut made = Vec::new();
+    for dave in ["required", "optional", "off"] {
+        let body = json!({"name": dave, "kind": "voice", "dave": dave});
+        let answer = control(&up, "POST", "/channels", &body).await.json();
+        made.push((answer["channel_id"].clone(), dave));
+    }
+    let state = control(&up, "GET", "/state", &Value::Null).await.json();
+    for (id, dave) in made {
+        assert_eq!(policy_of(&state, &id), dave);
+    }
+    let shipped = DavePolicy::SHIPPED.word();
+    assert_eq!(
+        policy_of(&state, &json!(up.ready.voice_channel_ids[0])),
+        shipped
+    );
+    assert_eq!(policy_of(&state, &json!(up.ready.stage_channel_id)), "off");
+    assert_eq!(
+        policy_of(&state, &json!(up.ready.text_channel_id)),
+        Value::Null
+    );
+    for (kind, dave) in [
+        ("stage", "required"),
+        ("text", "optional"),
+        ("voice", "maybe"),
+    ] {
+        let body = json!({"name": "x", "kind": kind, "dave": dave});
+        let refused = control(&up, "POST", "/channels", &body).await;
+        assert_eq!(refused.status, 400, "{kind} {dave}");
+    }
+    up.server.stop().await;
+}
+
+#[tokio::test]
+async fn voice_faults_that_last_are_listed_and_end() {
+    let up = up().await;
+    for fault in [
+        json!({"hang": true}),
+        json!({"invalid_commit": true, "withhold_welcome": true}),
+        json!({"delay_execute_ms": 500}),
+        json!({"downgrade": true}),
+        json!({"duplicate_external_sender": true}),
+    ] {
+        let body = json!({"scope": {"all": true}, "voice": fault});
+        let answer = control(&up, "POST", "/faults", &body).await;
+        assert_eq!(answer.status, 200, "{fault}");
+        let state = control(&up, "GET", "/state", &Value::Null).await.json();
+        assert_eq!(state["faults"][0]["script"]["voice"], fault);
+        let path = format!("/faults/{}", answer.json()["fault_id"].as_str().unwrap());
+        assert_eq!(
+            control(&up, "DELETE", &path, &Value::Null).await.status,
+            200
+        );
+    }
+    let long = json!({"scope": {"all": true}, "voice": {"delay_execute_ms": 60_001}});
+    assert_eq!(control(&up, "POST", "/faults", &long).await.status, 400);
     up.server.stop().await;
 }
 

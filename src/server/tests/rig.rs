@@ -14,7 +14,7 @@ use crate::gateway::{Input, Output, Peer, Query};
 use crate::realm::{Realm, Start};
 use crate::rest::{self, Reply};
 use crate::store::Randomness;
-use crate::voice::{Flags, Grant, Scope, UdpFault};
+use crate::voice::{DaveFault, DavePolicy, Flags, Grant, Scope, UdpFault};
 use crate::voice_link::VoiceLink;
 
 /// Every call to the voice server, in order.
@@ -38,7 +38,14 @@ impl VoiceLink for VoiceLog {
     }
 
     fn grant(&self, grant: Grant) {
-        self.note(format!("grant {} {}", grant.user_id, grant.channel_id));
+        let dave = match grant.dave {
+            DavePolicy::Off => String::new(),
+            policy => format!(" {policy}"),
+        };
+        self.note(format!(
+            "grant {} {}{dave}",
+            grant.user_id, grant.channel_id
+        ));
     }
 
     fn revoke(&self, _: GuildId, user_id: UserId, close_code: u16) {
@@ -58,6 +65,14 @@ impl VoiceLink for VoiceLog {
 
     fn set_udp_fault(&self, fault_id: u64, _: Scope, _: UdpFault) {
         self.note(format!("fault {fault_id}"));
+    }
+
+    fn set_dave_fault(&self, fault_id: u64, _: Scope, fault: DaveFault) {
+        self.note(format!("dave fault {fault_id} {fault:?}"));
+    }
+
+    fn set_hang(&self, fault_id: u64, _: Scope) {
+        self.note(format!("hang {fault_id}"));
     }
 
     fn clear_fault(&self, fault_id: u64) {
@@ -95,6 +110,7 @@ impl Rig {
             bot: BotSpec::default(),
             limits,
             base_url: "http://127.0.0.1:8080".to_owned(),
+            dave: DavePolicy::Off,
         };
         Self {
             realm: Realm::new(start, Box::new(voice.clone())),

@@ -242,6 +242,25 @@ fn a_moved_person_gets_an_errand_with_the_new_ticket() {
 }
 
 #[test]
+fn a_person_the_voice_server_forgot_gets_its_credentials_granted_again() {
+    let mut rig = Rig::new();
+    let alice = rig.person("alice");
+    let (guild, room) = (rig.guild(), rig.voice_channel(0));
+    let ticket = rig.realm.join_as_person(alice, room).unwrap();
+    rig.voice.take();
+    let renewed = rig.realm.renew_ticket(guild, alice).unwrap();
+    assert_eq!(renewed.session_id, ticket.session_id);
+    assert_eq!((renewed.channel_id, renewed.user_id), (room, alice));
+    assert_eq!(rig.voice.take()[0], format!("grant {alice} {room}"));
+    // Nobody comes back by asking: not who has left, and a bot has its gateway.
+    rig.realm.leave_voice(guild, alice);
+    assert!(rig.realm.renew_ticket(guild, alice).is_none());
+    let mut client = rig.login(USUAL);
+    ask(&mut rig, &mut client, Some(room), false);
+    assert!(rig.realm.renew_ticket(guild, rig.bot()).is_none());
+}
+
+#[test]
 fn server_mute_by_rest_needs_voice_and_is_announced() {
     let mut rig = Rig::new();
     let mut client = rig.login(USUAL);

@@ -119,6 +119,7 @@ async fn converse(
             message = inbox.recv() => match message {
                 Some(ToPeer::Tell(message)) => peer.handle(clock::now(), Input::Tell(message)),
                 Some(ToPeer::Close(code)) => peer.handle(clock::now(), Input::Close(code)),
+                Some(ToPeer::Hang(hangs)) => peer.handle(clock::now(), Input::Hang(hangs)),
                 // The inbox overflowed: this client does not keep up. It may resume.
                 None => peer.handle(clock::now(), Input::Close(ABRUPT)),
             },

@@ -42,6 +42,9 @@ pub enum VoiceError {
     /// The media thread could not be started.
     #[error("cannot start the media thread")]
     Thread(#[source] io::Error),
+    /// The key that signs proposals of end-to-end encrypted rooms could not be made.
+    #[error("cannot make the signing key of the voice gateway: {0}")]
+    SigningKey(String),
     /// The operating system gives no random numbers, so there can be no keys.
     #[error("the operating system gives no random numbers")]
     Random,
@@ -64,7 +67,9 @@ impl VoiceError {
             Self::NeedsIpv4(_) => "bind to an IPv4 address, for example 127.0.0.1",
             Self::File { .. } => "check that the data folder exists and belongs to you",
             Self::Certificate(_) => "delete ca.pem and ca-key.pem in the data folder and try again",
-            Self::Thread(_) | Self::Random => "the system is short of resources: try again",
+            Self::Thread(_) | Self::SigningKey(_) | Self::Random => {
+                "the system is short of resources: try again"
+            }
         }
     }
 }

@@ -70,6 +70,23 @@ pub struct UdpFault {
     pub seed: Option<u64>,
 }
 
+/// How end-to-end encryption misbehaves. What strikes once strikes each member in scope once for
+/// each fault.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DaveFault {
+    /// The next op 29 is damaged (once).
+    pub invalid_commit: bool,
+    /// The next op 30 is not sent (once).
+    pub withhold_welcome: bool,
+    /// Every op 22 is sent this much later.
+    pub delay_execute_ms: u64,
+    /// Rooms with somebody in scope go down to version 0, and up again at its end.
+    pub downgrade: bool,
+    /// Op 25 is sent a second time (once; at once to those who are here).
+    pub duplicate_external_sender: bool,
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

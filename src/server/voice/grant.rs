@@ -3,6 +3,8 @@
 use mynah_wire::{ChannelId, EncryptionMode, GuildId, Secret, Ssrc, UserId};
 use serde::{Serialize, Serializer};
 
+use super::dave::DavePolicy;
+
 /// Permission to open a voice session: what a gateway session learned from VOICE_STATE_UPDATE and
 /// VOICE_SERVER_UPDATE after its op 4.
 #[derive(Clone, Debug)]
@@ -17,8 +19,8 @@ pub struct Grant {
     pub session_id: String,
     /// From VOICE_SERVER_UPDATE.
     pub token: Secret,
-    /// A stage channel: never end-to-end encrypted (dave.md section 1).
-    pub stage: bool,
+    /// The channel's policy for end-to-end encryption.
+    pub dave: DavePolicy,
 }
 
 /// Mute and deaf flags of a member, as in its voice state.
@@ -64,10 +66,13 @@ pub struct SessionReport {
     pub mode: Option<EncryptionMode>,
     /// Version of the voice gateway the client speaks.
     pub gateway_version: u8,
-    /// 0: no end-to-end encryption.
+    /// Version of end-to-end encryption the client was told; 0: none.
     pub dave_version: u16,
-    /// MLS epoch; null without end-to-end encryption.
+    /// Epoch of the room's group, if the client is in it; else null.
     pub epoch: Option<u64>,
+    /// Hexadecimal key fingerprint, version 0, of the client's last key package (dave.md section
+    /// 8); null before the first.
+    pub key_fingerprint: Option<String>,
     /// Voice packets that arrived from the member and were authentic.
     pub packets_in: u64,
     /// Voice packets forwarded to the member.

@@ -4,18 +4,20 @@
 //! * [`peer`]: one websocket without I/O: framing by version, order, close codes, timeouts;
 //! * [`hub`]: all sessions and rooms without I/O: grants, Ready, resume, who is told what;
 //! * [`outbox`]: numbered messages for buffered resume;
+//! * [`dave`]: the delivery service of end-to-end encryption, one for each room, below the hub;
 //! * [`sfu`]: the media thread: discovery, opening, forwarding, faults; [`seal`] its ciphers;
 //! * [`ca`]: the certificate every client insists on; `connection` and `shared`: the tokio shell.
-//!
-//! DAVE is policy `off` in every room: op 4 says version 0. The delivery service will sit beside
-//! the hub, fed by [`peer::Ask::Dave`] and speaking through [`outbox::Body::Binary`].
 
+mod allowance;
 pub mod ca;
 mod connection;
+pub mod dave;
 mod error;
 mod fault;
 mod grant;
 pub mod hub;
+#[doc(hidden)]
+pub mod machines;
 pub mod outbox;
 pub mod peer;
 pub mod seal;
@@ -27,16 +29,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::clock;
 use mynah_wire::{EncryptionMode, GuildId, UserId};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
+pub use dave::DavePolicy;
 pub use error::VoiceError;
-pub use fault::{Direction, Scope, UdpFault};
+pub use fault::{DaveFault, Direction, Scope, UdpFault};
 pub use grant::{Flags, Grant, SessionReport};
 
 use ca::Ca;
+use dave::GatewaySigner;
 use hub::Hub;
 use sfu::Sfu;
 use shared::Shared;
@@ -102,7 +107,10 @@ impl VoiceServer {
         } else {
             &EncryptionMode::CURRENT
         };
-        let hub = Hub::new(modes.to_vec(), sfu.address().port(), config.seed);
+        let signer = GatewaySigner::new(&random()?)
+            .map_err(|error| VoiceError::SigningKey(error.to_string()))?;
+        let port_of_media = sfu.address().port();
+        let hub = Hub::new(modes.to_vec(), port_of_media, config.seed, Arc::new(signer));
         let shared = Arc::new(Shared::new(hub, TlsAcceptor::from(ca.tls()), sfu));
         let tasks = TaskTracker::new();
         tasks.spawn(accept(Arc::clone(&shared), listener, tasks.clone()));
@@ -154,7 +162,8 @@ impl VoiceServer {
     /// The main gateway accepted an op 4: from now on an Identify with these credentials is good.
     /// See [`Hub::grant`].
     pub fn grant(&self, grant: Grant) {
-        self.owner.shared.with_hub(|hub| hub.grant(grant));
+        let now = clock::now();
+        self.owner.shared.with_hub(|hub| hub.grant(now, grant));
     }
 
     /// The member may not be here any more; its socket is closed with `close_code`: 4014 after a
@@ -162,7 +171,7 @@ impl VoiceServer {
     pub fn revoke(&self, guild_id: GuildId, user_id: UserId, close_code: u16) {
         self.owner
             .shared
-            .with_hub(|hub| hub.revoke(guild_id, user_id, close_code));
+            .with_hub(|hub| hub.revoke(clock::now(), guild_id, user_id, close_code));
     }
 
     /// The member's mute and deaf flags changed.
@@ -184,9 +193,27 @@ impl VoiceServer {
             .with_hub(|hub| hub.set_fault(fault_id, scope, fault));
     }
 
-    /// Ends a fault.
+    /// Ends a fault of any kind.
     pub fn clear_fault(&self, fault_id: u64) {
-        self.owner.shared.with_hub(|hub| hub.clear_fault(fault_id));
+        let now = clock::now();
+        self.owner
+            .shared
+            .with_hub(|hub| hub.clear_fault(now, fault_id));
+    }
+
+    /// Starts a fault of end-to-end encryption; the same id replaces.
+    pub fn set_dave_fault(&self, fault_id: u64, scope: Scope, fault: DaveFault) {
+        self.owner
+            .shared
+            .with_hub(|hub| hub.set_dave_fault(clock::now(), fault_id, scope, fault));
+    }
+
+    /// Lets the sockets in scope hang until the fault is cleared: they stay open, and nothing is
+    /// answered.
+    pub fn set_hang(&self, fault_id: u64, scope: Scope) {
+        self.owner
+            .shared
+            .with_hub(|hub| hub.set_hang(fault_id, scope));
     }
 
     /// Closes websockets with a scripted code; [`peer::ABRUPT`] tears them down without a word.
@@ -194,7 +221,7 @@ impl VoiceServer {
     pub fn close_sockets(&self, scope: Scope, code: u16, forget: bool) {
         self.owner
             .shared
-            .with_hub(|hub| hub.close(scope, code, forget));
+            .with_hub(|hub| hub.close(clock::now(), scope, code, forget));
     }
 
     /// Closes every connection with 1001 and ends the media thread. Returns when all is quiet.

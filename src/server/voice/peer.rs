@@ -5,6 +5,7 @@
 //! ([`Output::Ask`]) and gets a [`Verdict`]. The shell carries both, nothing else.
 
 mod ask;
+mod hang;
 
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
@@ -15,8 +16,10 @@ use mynah_wire::voice::{
 };
 use serde::Deserialize;
 
+use super::allowance::Allowance;
 use super::outbox::{Frame, Message};
 pub use ask::{Ask, Claim, Gone, Replay, Verdict};
+use hang::Held;
 
 /// The oldest and newest gateway versions that are answered (voice.md section 1).
 pub const VERSIONS: std::ops::RangeInclusive<u8> = 4..=9;
@@ -27,9 +30,13 @@ pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(13_750 * 5 / 2);
 /// Time from the first byte to Identify or Resume (section 11).
 pub const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Payloads a client may send in a burst; more are refilled every [`PAYLOAD_REFILL`]. Discord
-/// documents 4021 but no numbers: a call with many DAVE transitions stays far below these.
+/// documents 4021 but no numbers.
 const PAYLOAD_BURST: u32 = 200;
 const PAYLOAD_REFILL: Duration = Duration::from_millis(100);
+/// The same for DAVE messages: each epoch of a busy room asks every member for two. What a room can
+/// be asked to do is limited by its delivery service, which knows what it has asked for.
+const DAVE_BURST: u32 = 1000;
+const DAVE_REFILL: Duration = Duration::from_millis(10);
 
 /// What happened to the connection.
 #[derive(Debug)]
@@ -44,6 +51,8 @@ pub enum Input<'a> {
     Tell(Message),
     /// End the connection with this close code.
     Close(u16),
+    /// Do nothing from now on, or go on (a scripted fault).
+    Hang(bool),
     /// The connection is gone; the code is the client's, if it gave one.
     Closed(Option<u16>),
     /// The deadline of [`Output::Wait`] passed.
@@ -84,8 +93,10 @@ pub struct Peer {
     version: u8,
     state: State,
     deadline: Instant,
-    budget: u32,
-    refilled_at: Instant,
+    payloads: Allowance,
+    dave: Allowance,
+    /// What waits while the peer hangs.
+    held: Option<VecDeque<Held>>,
     outputs: VecDeque<Output>,
 }
 
@@ -98,8 +109,9 @@ impl Peer {
             version: version.unwrap_or(0),
             state: State::Fresh,
             deadline: now + IDENTIFY_TIMEOUT,
-            budget: PAYLOAD_BURST,
-            refilled_at: now,
+            payloads: Allowance::new(now, PAYLOAD_BURST, PAYLOAD_REFILL),
+            dave: Allowance::new(now, DAVE_BURST, DAVE_REFILL),
+            held: None,
             outputs: VecDeque::new(),
         };
         if VERSIONS.contains(&peer.version) {
@@ -124,6 +136,9 @@ impl Peer {
         if self.state == State::Over {
             return;
         }
+        let Some(input) = self.hold(now, input) else {
+            return;
+        };
         match input {
             Input::Text(text) => self.text(now, text),
             Input::Binary(bytes) => self.binary(now, bytes),
@@ -133,6 +148,7 @@ impl Peer {
                 self.outputs.push_back(Output::Send(frame));
             }
             Input::Close(code) => self.close(code),
+            Input::Hang(hangs) => self.hang(now, hangs),
             Input::Closed(code) => self.closed(code),
             Input::Tick => self.tick(now),
         }
@@ -146,13 +162,17 @@ impl Peer {
     }
 
     fn text(&mut self, now: Instant, text: &str) {
-        if !self.spend(now) {
-            return self.close(close::RATE_LIMITED);
-        }
         let envelope = match Envelope::parse(text) {
             Ok(envelope) => envelope,
             Err(_) => return self.close(unreadable(text)),
         };
+        let allowance = match envelope.op {
+            op::DAVE_FIRST..=op::DAVE_LAST => &mut self.dave,
+            _ => &mut self.payloads,
+        };
+        if !allowance.spend(now) {
+            return self.close(close::RATE_LIMITED);
+        }
         match envelope.op {
             op::HEARTBEAT => self.heartbeat(now, &envelope),
             op::IDENTIFY => self.identify(&envelope),
@@ -187,7 +207,7 @@ impl Peer {
 
     /// Binary frames are DAVE: `opcode payload` in every version (voice.md section 1).
     fn binary(&mut self, now: Instant, bytes: &[u8]) {
-        if !self.spend(now) {
+        if !self.dave.spend(now) {
             return self.close(close::RATE_LIMITED);
         }
         match bytes {
@@ -288,6 +308,10 @@ impl Peer {
         match verdict {
             Verdict::Refused(code) => return self.close(code),
             Verdict::Accepted => {}
+            Verdict::Hung(verdict) => {
+                self.held = Some(hang::holding(*verdict));
+                return self.hang(now, true);
+            }
             Verdict::Resumed(missed) => {
                 self.send(voice::write(op::RESUMED, &()));
                 let version = self.version;
@@ -342,20 +366,6 @@ impl Peer {
 
     fn send(&mut self, text: String) {
         self.outputs.push_back(Output::Send(Frame::Text(text)));
-    }
-
-    /// Takes one payload from the budget; false when there is none.
-    fn spend(&mut self, now: Instant) -> bool {
-        let elapsed = now.saturating_duration_since(self.refilled_at);
-        let earned = elapsed.as_millis() / PAYLOAD_REFILL.as_millis();
-        if earned > 0 {
-            let earned = u32::try_from(earned).unwrap_or(u32::MAX);
-            self.budget = self.budget.saturating_add(earned).min(PAYLOAD_BURST);
-            self.refilled_at = now;
-        }
-        let affordable = self.budget > 0;
-        self.budget = self.budget.saturating_sub(1);
-        affordable
     }
 }
 

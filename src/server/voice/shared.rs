@@ -25,6 +25,7 @@ const INBOX: usize = 1024;
 pub(super) enum ToPeer {
     Tell(Message),
     Close(u16),
+    Hang(bool),
 }
 
 pub(super) struct Shared {
@@ -70,6 +71,7 @@ impl Shared {
                 Output::Table(table) => self.sfu.publish(table),
                 Output::Tell(to, message) => route(routes, to, ToPeer::Tell(message)),
                 Output::Close(to, code) => route(routes, to, ToPeer::Close(code)),
+                Output::Hang(to, hangs) => route(routes, to, ToPeer::Hang(hangs)),
                 Output::Wait(deadline) => break deadline,
             }
         };
@@ -120,7 +122,7 @@ impl Shared {
         call(&mut guard.routes)
     }
 
-    /// Wakes the hub when a session's time to resume runs out.
+    /// Wakes the hub when a session's time to resume runs out, or a room is due.
     pub async fn reap(&self) {
         let mut deadline = self.deadline.subscribe();
         loop {

@@ -36,7 +36,7 @@ fn grant(server: &VoiceServer, user: u64) {
         user_id: UserId::new(user),
         session_id: format!("s{user}"),
         token: format!("t{user}").into(),
-        stage: false,
+        dave: DavePolicy::Off,
     });
 }
 

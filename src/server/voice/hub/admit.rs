@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use mynah_wire::voice::{self, Ready, SessionDescription, close, op};
 use mynah_wire::{EncryptionMode, Ssrc};
@@ -9,19 +10,17 @@ use zeroize::Zeroizing;
 
 use super::session::{Session, SessionKey};
 use super::{Hub, Link, MAX_SESSIONS, Output};
+use crate::voice::dave::DavePolicy;
 use crate::voice::grant::Grant;
 use crate::voice::outbox::{Body, Outbox};
 use crate::voice::peer::{Claim, Replay, Verdict};
 use crate::voice::sfu::{Counters, Keys};
 
-/// The DAVE version announced in op 4. Policy `off`: 0 in every room. This is where a room's
-/// policy and its members' maxima will be weighed (dave.md section 9).
-const DAVE_VERSION: u16 = 0;
 /// Discord numbers the messages of a session from 1; discord.js takes 0 for "no number".
 const FIRST_SEQUENCE: u16 = 1;
 
 impl Hub {
-    pub(super) fn identify(&mut self, link: Link, claim: &Claim) -> Verdict {
+    pub(super) fn identify(&mut self, now: Instant, link: Link, claim: &Claim) -> Verdict {
         let grant = match self.check(claim) {
             Ok(grant) => grant.clone(),
             Err(code) => return Verdict::Refused(code),
@@ -32,20 +31,24 @@ impl Hub {
         {
             return Verdict::Refused(close::SESSION_INVALID);
         }
+        if grant.dave == DavePolicy::Required && claim.max_dave_version == 0 {
+            // Right after Identify, before Ready (dave.md section 1).
+            return Verdict::Refused(close::DAVE_REQUIRED);
+        }
         if self.sessions.len() >= MAX_SESSIONS {
             return Verdict::Refused(close::RATE_LIMITED);
         }
         // A second session of the same member replaces the first (section 11, point 3).
         let member = (grant.guild_id, grant.user_id);
         if let Some(older) = self.session_of(member).map(|session| session.key) {
-            self.end(older, Some(close::SESSION_INVALID));
+            self.end(now, older, Some(close::SESSION_INVALID));
         }
         let key = SessionKey(self.next_session);
         self.next_session += 1;
         let ssrc = self.free_ssrc();
         self.connections.insert(link.id, key);
         self.sessions
-            .insert(key, new_session(key, ssrc, link, grant));
+            .insert(key, new_session(key, ssrc, link, claim, grant));
         self.is_table_stale = true;
         let ready = Ready {
             ssrc,
@@ -60,10 +63,16 @@ impl Hub {
             streams: Vec::new(),
         };
         self.tell(key, Body::json(op::READY, &ready));
-        Verdict::Accepted
+        self.hang_if_scripted(link.id, Verdict::Accepted)
     }
 
-    pub(super) fn resume(&mut self, link: Link, claim: &Claim, replay: Replay) -> Verdict {
+    pub(super) fn resume(
+        &mut self,
+        now: Instant,
+        link: Link,
+        claim: &Claim,
+        replay: Replay,
+    ) -> Verdict {
         let found = self.sessions.values().find(|session| {
             session.guild_id == claim.guild_id && session.session_id == claim.session_id
         });
@@ -89,7 +98,7 @@ impl Hub {
         // Without a grant of this gateway session a newer join has replaced this one.
         let (Some(missed), Some(_)) = (missed, grant) else {
             let key = session.key;
-            self.end(key, Some(close::SESSION_INVALID));
+            self.end(now, key, Some(close::SESSION_INVALID));
             return Verdict::Refused(close::SESSION_INVALID);
         };
         let key = session.key;
@@ -106,11 +115,13 @@ impl Hub {
             session.version = link.version;
             session.token = claim.token.clone();
         }
-        Verdict::Resumed(missed)
+        self.dave_resume(now, key, replay);
+        self.hang_if_scripted(link.id, Verdict::Resumed(missed))
     }
 
     pub(super) fn select(
         &mut self,
+        now: Instant,
         link: Link,
         address: SocketAddr,
         mode: Option<EncryptionMode>,
@@ -125,6 +136,7 @@ impl Hub {
         let Some(key) = self.session_on(link.id) else {
             return Verdict::Refused(close::SESSION_INVALID);
         };
+        let dave_protocol_version = self.dave_version(key);
         let Some(session) = self.sessions.get_mut(&key) else {
             return Verdict::Refused(close::SESSION_INVALID);
         };
@@ -142,11 +154,11 @@ impl Hub {
             audio_codec: Some("opus".to_owned()),
             video_codec: Some("H264".to_owned()),
             media_session_id: Some(media_session_id),
-            dave_protocol_version: DAVE_VERSION,
+            dave_protocol_version,
         };
         self.tell(key, Body::json(op::SESSION_DESCRIPTION, &description));
         if is_newcomer {
-            self.welcome(key);
+            self.welcome(now, key);
         }
         Verdict::Accepted
     }
@@ -182,7 +194,7 @@ impl Hub {
     }
 }
 
-fn new_session(key: SessionKey, ssrc: Ssrc, link: Link, grant: Grant) -> Session {
+fn new_session(key: SessionKey, ssrc: Ssrc, link: Link, claim: &Claim, grant: Grant) -> Session {
     Session {
         key,
         guild_id: grant.guild_id,
@@ -199,6 +211,10 @@ fn new_session(key: SessionKey, ssrc: Ssrc, link: Link, grant: Grant) -> Session
         speaking: None,
         announced: None,
         has_spoken: false,
+        policy: grant.dave,
+        max_dave_version: claim.max_dave_version,
+        lost_sender: false,
+        is_deaf_to_sealed: false,
         counters: Arc::new(Counters::default()),
     }
 }

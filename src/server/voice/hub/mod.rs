@@ -5,6 +5,8 @@
 //! immutable [`Table`](super::sfu::Table) the hub publishes after every change.
 
 mod admit;
+mod dave;
+mod hang;
 mod room;
 mod session;
 
@@ -15,9 +17,10 @@ use std::time::{Duration, Instant};
 
 use mynah_wire::rng::Rng;
 use mynah_wire::voice::close;
-use mynah_wire::{EncryptionMode, GuildId, UserId};
+use mynah_wire::{ChannelId, EncryptionMode, GuildId, UserId};
 
-use super::fault::{Scope, UdpFault};
+use super::dave::{Delivery, GatewaySigner};
+use super::fault::{DaveFault, Scope, UdpFault};
 use super::grant::{Flags, Grant, SessionReport};
 use super::outbox::{Body, Message};
 use super::peer::{Ask, Gone, Verdict};
@@ -53,6 +56,8 @@ pub enum Output {
     Tell(ConnectionId, Message),
     /// Let the peer of that connection close with this code.
     Close(ConnectionId, u16),
+    /// Let the peer of that connection hang, or go on.
+    Hang(ConnectionId, bool),
     /// Nothing more to do until the next call, or this instant.
     Wait(Option<Instant>),
 }
@@ -69,6 +74,12 @@ pub struct Hub {
     sessions: BTreeMap<SessionKey, Session>,
     connections: HashMap<ConnectionId, SessionKey>,
     faults: BTreeMap<u64, (Scope, UdpFault)>,
+    dave_faults: BTreeMap<u64, (Scope, DaveFault)>,
+    hangs: BTreeMap<u64, Scope>,
+    hung: HashSet<ConnectionId>,
+    signer: Arc<GatewaySigner>,
+    /// Rooms with somebody in them, unless they are never encrypted.
+    rooms: BTreeMap<ChannelId, Delivery>,
     next_session: u64,
     next_key: u64,
     generation: u64,
@@ -78,8 +89,13 @@ pub struct Hub {
 
 impl Hub {
     /// An empty hub that offers `modes` in this order and media at `media_port`. The seed decides
-    /// stream numbers, never keys.
-    pub fn new(modes: Vec<EncryptionMode>, media_port: u16, seed: u64) -> Self {
+    /// stream numbers, never keys. `signer` is the external sender of all groups.
+    pub fn new(
+        modes: Vec<EncryptionMode>,
+        media_port: u16,
+        seed: u64,
+        signer: Arc<GatewaySigner>,
+    ) -> Self {
         Self {
             modes,
             media_port,
@@ -90,6 +106,11 @@ impl Hub {
             sessions: BTreeMap::new(),
             connections: HashMap::new(),
             faults: BTreeMap::new(),
+            dave_faults: BTreeMap::new(),
+            hangs: BTreeMap::new(),
+            hung: HashSet::new(),
+            signer,
+            rooms: BTreeMap::new(),
             next_session: 1,
             next_key: 1,
             generation: 0,
@@ -100,7 +121,7 @@ impl Hub {
 
     /// From now on an Identify with these credentials is good. Replaces an older grant of the same
     /// member; a move to another channel closes the old socket with 4014.
-    pub fn grant(&mut self, grant: Grant) {
+    pub fn grant(&mut self, now: Instant, grant: Grant) {
         let member = (grant.guild_id, grant.user_id);
         self.guilds.insert(grant.guild_id);
         let channel_id = grant.channel_id;
@@ -109,18 +130,18 @@ impl Hub {
             && session.channel_id != channel_id
         {
             let key = session.key;
-            self.end(key, Some(close::DISCONNECTED));
+            self.end(now, key, Some(close::DISCONNECTED));
         }
     }
 
     /// The member may not be here any more: 4014 after a kick or leave, 4022 when the channel is
     /// gone.
-    pub fn revoke(&mut self, guild_id: GuildId, user_id: UserId, code: u16) {
+    pub fn revoke(&mut self, now: Instant, guild_id: GuildId, user_id: UserId, code: u16) {
         let member = (guild_id, user_id);
         self.grants.remove(&member);
         self.flags.remove(&member);
         if let Some(key) = self.session_of(member).map(|session| session.key) {
-            self.end(key, Some(code));
+            self.end(now, key, Some(code));
         }
     }
 
@@ -140,9 +161,9 @@ impl Hub {
         fresh_key: [u8; 32],
     ) -> Option<Verdict> {
         match ask {
-            Ask::Identify(claim) => Some(self.identify(link, &claim)),
-            Ask::Resume { claim, replay } => Some(self.resume(link, &claim, replay)),
-            Ask::Select { address, mode } => Some(self.select(link, address, mode, fresh_key)),
+            Ask::Identify(claim) => Some(self.identify(now, link, &claim)),
+            Ask::Resume { claim, replay } => Some(self.resume(now, link, &claim, replay)),
+            Ask::Select { address, mode } => Some(self.select(now, link, address, mode, fresh_key)),
             Ask::Speaking(flags) => {
                 self.speaking(link, flags);
                 None
@@ -151,10 +172,8 @@ impl Hub {
                 self.tell_backend_version(link);
                 None
             }
-            Ask::Dave { op, .. } => {
-                // Policy `off`: no member has a group, so there is nothing to deliver. The
-                // delivery service of dave.md section 9 takes these over.
-                tracing::trace!(op, "DAVE message in a room without DAVE");
+            Ask::Dave { op, payload } => {
+                self.dave_message(now, link, op, &payload);
                 None
             }
             Ask::Gone(gone) => {
@@ -166,7 +185,7 @@ impl Hub {
 
     /// Closes the sockets in `scope` with `code`. With `forget`, sessions and grants go too, as
     /// after a server restart: a Resume is then answered 4006.
-    pub fn close(&mut self, scope: Scope, code: u16, forget: bool) {
+    pub fn close(&mut self, now: Instant, scope: Scope, code: u16, forget: bool) {
         let covered: Vec<_> = self
             .sessions
             .values()
@@ -176,7 +195,7 @@ impl Hub {
         for (key, connection, member) in covered {
             if forget {
                 self.grants.remove(&member);
-                self.end(key, Some(code));
+                self.end(now, key, Some(code));
             } else if let Some(connection) = connection {
                 self.outputs.push_back(Output::Close(connection, code));
             }
@@ -189,12 +208,18 @@ impl Hub {
         self.is_table_stale = true;
     }
 
-    /// Ends a fault.
-    pub fn clear_fault(&mut self, fault_id: u64) {
+    /// Ends a fault of any kind.
+    pub fn clear_fault(&mut self, now: Instant, fault_id: u64) {
         self.is_table_stale |= self.faults.remove(&fault_id).is_some();
+        if self.dave_faults.remove(&fault_id).is_some() {
+            self.tell_rooms_of_faults(now);
+        }
+        if self.hangs.remove(&fault_id).is_some() {
+            self.settle_hangs();
+        }
     }
 
-    /// Forgets sessions nobody resumed in time.
+    /// Forgets sessions nobody resumed in time, and lets due transitions and proposals happen.
     pub fn tick(&mut self, now: Instant) {
         let expired: Vec<_> = self
             .sessions
@@ -203,8 +228,9 @@ impl Hub {
             .map(|session| session.key)
             .collect();
         for key in expired {
-            self.end(key, None);
+            self.end(now, key, None);
         }
+        self.dave_tick(now);
     }
 
     /// What to do next.
@@ -213,7 +239,9 @@ impl Hub {
             return Output::Table(Arc::new(self.table()));
         }
         self.outputs.pop_front().unwrap_or_else(|| {
-            Output::Wait(self.sessions.values().filter_map(Session::expires).min())
+            let expiry = self.sessions.values().filter_map(Session::expires).min();
+            let dave = self.dave_deadline();
+            Output::Wait(expiry.into_iter().chain(dave).min())
         })
     }
 
@@ -221,7 +249,16 @@ impl Hub {
     pub fn reports(&self) -> Vec<SessionReport> {
         self.sessions
             .values()
-            .map(|session| session.report(self.flags_of(session)))
+            .map(|session| session.report(self.flags_of(session), self.standing_of(session)))
+            .collect()
+    }
+
+    /// Who is in a voice channel, with media described: the others know about them.
+    pub fn present_in(&self, channel_id: ChannelId) -> Vec<UserId> {
+        self.sessions
+            .values()
+            .filter(|session| session.is_present() && session.channel_id == channel_id)
+            .map(|session| session.user_id)
             .collect()
     }
 
@@ -268,6 +305,7 @@ impl Hub {
         let Some(session) = self.sessions.get_mut(&key) else {
             return;
         };
+        session.note_lost(&body);
         let message = session.outbox.push(body);
         if let Some(connection) = session.connection {
             self.outputs.push_back(Output::Tell(connection, message));
@@ -276,16 +314,18 @@ impl Hub {
 
     /// A connection ended.
     fn gone(&mut self, now: Instant, connection: ConnectionId, gone: Gone) {
+        self.hung.remove(&connection);
         let Some(key) = self.connections.remove(&connection) else {
             return;
         };
         match gone {
-            Gone::Finished => self.end(key, None),
+            Gone::Finished => self.end(now, key, None),
             Gone::Resumable => {
                 if let Some(session) = self.sessions.get_mut(&key) {
                     session.connection = None;
                     session.lost_at = Some(now);
                 }
+                self.dave_lost(now, key);
             }
         }
     }

@@ -1,5 +1,7 @@
 //! What members of a room hear about each other (voice.md sections 3, 4 and 11).
 
+use std::time::Instant;
+
 use mynah_wire::UserId;
 use mynah_wire::voice::{ClientDisconnect, ClientsConnect, Speaking, op};
 use serde_json::json;
@@ -10,8 +12,8 @@ use crate::voice::outbox::Body;
 
 impl Hub {
     /// A member's media is described: introduce the room to it and it to the room. Op 11 comes
-    /// first, so that nobody meets an unknown user in a later message.
-    pub(super) fn welcome(&mut self, newcomer: SessionKey) {
+    /// first, so that nobody meets an unknown user in a later message; DAVE comes last.
+    pub(super) fn welcome(&mut self, now: Instant, newcomer: SessionKey) {
         let Some(user_id) = self.sessions.get(&newcomer).map(|session| session.user_id) else {
             return;
         };
@@ -40,6 +42,7 @@ impl Hub {
             self.tell(other, connect.clone());
             self.tell_client_kind(other, user_id);
         }
+        self.dave_join(now, newcomer);
     }
 
     /// Op 5 of a member. The others are told the first one and every change of the kind of
@@ -69,7 +72,7 @@ impl Hub {
     }
 
     /// Ends a session: the others are told, and its connection is closed with `code`.
-    pub(super) fn end(&mut self, key: SessionKey, code: Option<u16>) {
+    pub(super) fn end(&mut self, now: Instant, key: SessionKey, code: Option<u16>) {
         let disconnect = self.sessions.get(&key).map(|session| ClientDisconnect {
             user_id: session.user_id,
         });
@@ -86,6 +89,10 @@ impl Hub {
             if let Some(code) = code {
                 self.outputs.push_back(Output::Close(connection, code));
             }
+        }
+        if is_present {
+            // The others know from op 13 before they are asked to remove it.
+            self.dave_leave(now, session.channel_id, session.user_id);
         }
     }
 

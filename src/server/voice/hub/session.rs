@@ -7,8 +7,9 @@ use std::time::Instant;
 use mynah_wire::{ChannelId, GuildId, Secret, Ssrc, UserId};
 
 use super::{ConnectionId, RESUME_WINDOW};
+use crate::voice::dave::{self, DavePolicy, Standing};
 use crate::voice::grant::{Flags, SessionReport};
-use crate::voice::outbox::Outbox;
+use crate::voice::outbox::{Body, Outbox};
 use crate::voice::sfu::{Counters, Keys, Member};
 
 /// Names a session; never used twice.
@@ -37,6 +38,14 @@ pub(super) struct Session {
     pub announced: Option<u32>,
     /// Some op 5 had a flag set: without one, audio is not forwarded (voice.md section 4).
     pub has_spoken: bool,
+    /// Of its channel.
+    pub policy: DavePolicy,
+    /// Highest DAVE version of the client.
+    pub max_dave_version: u16,
+    /// Op 25 was said while there was no connection.
+    pub lost_sender: bool,
+    /// See [`Member::is_deaf_to_sealed`].
+    pub is_deaf_to_sealed: bool,
     pub counters: Arc<Counters>,
 }
 
@@ -53,6 +62,12 @@ impl Session {
     /// When the session is forgotten if nobody resumes it.
     pub fn expires(&self) -> Option<Instant> {
         self.lost_at.map(|at| at + RESUME_WINDOW)
+    }
+
+    /// Remembers what a resume without replay would have to repeat.
+    pub fn note_lost(&mut self, body: &Body) {
+        let is_sender = matches!(body, Body::Binary(dave::EXTERNAL_SENDER, _));
+        self.lost_sender |= is_sender && self.connection.is_none();
     }
 
     /// What the media path must know.
@@ -73,11 +88,12 @@ impl Session {
             has_spoken: self.has_spoken,
             may_speak: flags.may_speak(),
             may_hear: flags.may_hear(),
+            is_deaf_to_sealed: self.is_deaf_to_sealed,
             counters: Arc::clone(&self.counters),
         }
     }
 
-    pub fn report(&self, flags: Flags) -> SessionReport {
+    pub fn report(&self, flags: Flags, standing: Standing) -> SessionReport {
         let counted = self.counters.read();
         SessionReport {
             guild_id: self.guild_id,
@@ -86,8 +102,9 @@ impl Session {
             ssrc: self.ssrc,
             mode: self.media.as_ref().map(|(_, keys)| keys.mode),
             gateway_version: self.version,
-            dave_version: 0,
-            epoch: None,
+            dave_version: standing.version,
+            epoch: standing.epoch,
+            key_fingerprint: standing.fingerprint.as_deref().map(hex),
             packets_in: counted.packets_in,
             packets_out: counted.packets_out,
             bytes_in: counted.bytes_in,
@@ -101,4 +118,8 @@ impl Session {
             speaking: self.speaking,
         }
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

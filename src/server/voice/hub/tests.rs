@@ -1,11 +1,15 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 //! Peers and hub together, in virtual time: the whole voice gateway but for its sockets.
+mod dave;
+mod hang;
 mod resume;
 
 use super::*;
+use crate::voice::dave::DavePolicy;
 use crate::voice::outbox::Frame;
 use crate::voice::peer::{self, HEARTBEAT_TIMEOUT, IDENTIFY_TIMEOUT, Input, Peer};
 use mynah_wire::ChannelId;
+use mynah_wire::voice::parse_server_binary;
 use serde_json::{Value, json};
 
 const GUILD: u64 = 1;
@@ -15,10 +19,19 @@ const ROOM: u64 = 10;
 #[derive(Default)]
 struct Seen {
     texts: Vec<Value>,
+    /// Opcode and payload of binary frames; the sequence is in `frames`.
+    binary: Vec<(u8, Vec<u8>)>,
+    /// Everything as it was sent.
+    frames: Vec<Frame>,
     code: Option<u16>,
 }
 
+fn signer() -> Arc<GatewaySigner> {
+    Arc::new(GatewaySigner::new(&[3; 32]).unwrap())
+}
+
 struct World {
+    policy: DavePolicy,
     now: Instant,
     hub: Hub,
     peers: BTreeMap<ConnectionId, (Peer, Link)>,
@@ -30,8 +43,9 @@ struct World {
 impl World {
     fn new() -> Self {
         Self {
+            policy: DavePolicy::Off,
             now: crate::clock::now(),
-            hub: Hub::new(EncryptionMode::CURRENT.to_vec(), 50_004, 5),
+            hub: Hub::new(EncryptionMode::CURRENT.to_vec(), 50_004, 5, signer()),
             peers: BTreeMap::new(),
             seen: HashMap::new(),
             table: Arc::default(),
@@ -40,14 +54,18 @@ impl World {
     }
 
     fn grant_in(&mut self, user: u64, room: u64) {
-        self.hub.grant(Grant {
-            guild_id: GuildId::new(GUILD),
-            channel_id: ChannelId::new(room),
-            user_id: UserId::new(user),
-            session_id: format!("session-{user}"),
-            token: format!("token-{user}").into(),
-            stage: false,
-        });
+        let now = self.now;
+        self.hub.grant(
+            now,
+            Grant {
+                guild_id: GuildId::new(GUILD),
+                channel_id: ChannelId::new(room),
+                user_id: UserId::new(user),
+                session_id: format!("session-{user}"),
+                token: format!("token-{user}").into(),
+                dave: self.policy,
+            },
+        );
         self.settle();
     }
 
@@ -84,6 +102,7 @@ impl World {
                 Output::Table(table) => self.table = table,
                 Output::Tell(to, message) => self.pass(to, Input::Tell(message)),
                 Output::Close(to, code) => self.pass(to, Input::Close(code)),
+                Output::Hang(to, hangs) => self.pass(to, Input::Hang(hangs)),
                 Output::Wait(_) if !self.poll_peers() => return,
                 Output::Wait(_) => {}
             }
@@ -103,10 +122,18 @@ impl World {
             let seen = self.seen.get_mut(id).unwrap();
             loop {
                 match peer.poll() {
-                    peer::Output::Send(Frame::Text(text)) => {
-                        seen.texts.push(serde_json::from_str(&text).unwrap());
+                    peer::Output::Send(frame) => {
+                        match &frame {
+                            Frame::Text(text) => {
+                                seen.texts.push(serde_json::from_str(text).unwrap());
+                            }
+                            Frame::Binary(bytes) => {
+                                let parsed = parse_server_binary(bytes, link.version).unwrap();
+                                seen.binary.push((parsed.1, parsed.2.to_vec()));
+                            }
+                        }
+                        seen.frames.push(frame);
                     }
-                    peer::Output::Send(Frame::Binary(_)) => panic!("no DAVE here"),
                     peer::Output::Close(code) => seen.code = Some(code),
                     peer::Output::Ask(ask) => {
                         is_busy = true;
@@ -216,14 +243,17 @@ fn a_join_goes_hello_ready_description_and_ready_offers_what_is_needed() {
 #[test]
 fn the_media_path_knows_a_session_before_its_client_does() {
     let mut hub = World::new().hub;
-    hub.grant(Grant {
-        guild_id: GuildId::new(GUILD),
-        channel_id: ChannelId::new(ROOM),
-        user_id: UserId::new(5),
-        session_id: "s".to_owned(),
-        token: "t".into(),
-        stage: false,
-    });
+    hub.grant(
+        crate::clock::now(),
+        Grant {
+            guild_id: GuildId::new(GUILD),
+            channel_id: ChannelId::new(ROOM),
+            user_id: UserId::new(5),
+            session_id: "s".to_owned(),
+            token: "t".into(),
+            dave: DavePolicy::Off,
+        },
+    );
     let link = Link {
         id: ConnectionId(1),
         version: 8,
@@ -336,7 +366,9 @@ fn kicks_moves_and_deleted_channels_close_with_their_codes() {
     for code in [4014, 4022] {
         let mut world = World::new();
         let (gone, other) = (world.join(5), world.join(6));
-        world.hub.revoke(GuildId::new(GUILD), UserId::new(5), code);
+        world
+            .hub
+            .revoke(world.now, GuildId::new(GUILD), UserId::new(5), code);
         world.settle();
         assert_eq!(world.code(gone), Some(code));
         assert_eq!(world.last(other)["op"], 13);

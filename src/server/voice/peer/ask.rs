@@ -77,6 +77,8 @@ pub enum Verdict {
     Resumed(Vec<Message>),
     /// Close with this code.
     Refused(u16),
+    /// Hang; this is the verdict once the hang is over.
+    Hung(Box<Verdict>),
 }
 
 /// Why a connection ended, as far as its session is concerned.

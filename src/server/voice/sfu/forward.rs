@@ -26,6 +26,9 @@ const SPEAKER: u8 = 9;
 /// Level of a sender that gives none: voice, 30 dB below full scale.
 const USUAL_LEVEL: u8 = 0x80 | 30;
 
+/// How a frame under end-to-end encryption ends (dave.md section 7).
+const SEALED_END: [u8; 2] = [0xFA, 0xFA];
+
 /// Discord is milliseconds away. discord.py and py-cord listen for the answer only after the request
 /// has left, and one that comes within microseconds is lost to them when they are moved.
 const DISCOVERY_DELAY: Duration = Duration::from_millis(2);
@@ -295,6 +298,9 @@ impl Forwarder {
             let Some(slot) = self.slots.get_mut(*listener) else {
                 continue;
             };
+            if slot.member.is_deaf_to_sealed && clear.ends_with(&SEALED_END) {
+                continue;
+            }
             let (Some(transport), Some(to)) = (&mut slot.transport, slot.address) else {
                 continue;
             };

@@ -147,6 +147,7 @@ mod tests {
             has_spoken: true,
             may_speak: true,
             may_hear: true,
+            is_deaf_to_sealed: false,
             counters: Arc::default(),
         };
         let mut slot = Slot::new(member, 0);

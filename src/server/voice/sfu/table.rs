@@ -43,6 +43,9 @@ pub struct Member {
     pub may_speak: bool,
     /// Not deaf.
     pub may_hear: bool,
+    /// Has no end-to-end encryption while others in the room still use it: their frames would be
+    /// noise to it (voice.md section 9).
+    pub is_deaf_to_sealed: bool,
     /// Where the media path counts.
     pub counters: Arc<Counters>,
 }

@@ -47,6 +47,7 @@ impl Client {
             has_spoken: true,
             may_speak: true,
             may_hear: true,
+            is_deaf_to_sealed: false,
             counters: Arc::default(),
         }
     }

@@ -139,7 +139,7 @@ fn a_resume_may_use_the_token_of_a_newer_grant_for_the_same_gateway_session() {
         user_id: UserId::new(5),
         session_id: session_id.to_owned(),
         token: "newer".into(),
-        stage: false,
+        dave: DavePolicy::Off,
     };
     let resume = |world: &mut World, token: &str| {
         let id = world.connect(8);
@@ -150,14 +150,14 @@ fn a_resume_may_use_the_token_of_a_newer_grant_for_the_same_gateway_session() {
         );
         id
     };
-    world.hub.grant(regrant("session-5"));
+    world.hub.grant(world.now, regrant("session-5"));
     world.settle();
     for token in ["token-5", "newer"] {
         let back = resume(&mut world, token);
         assert_eq!(world.ops(back), [8, 9], "{token}");
     }
     // A new gateway session has joined in the meantime: the old voice session is stale.
-    world.hub.grant(regrant("another"));
+    world.hub.grant(world.now, regrant("another"));
     world.settle();
     let stale = resume(&mut world, "newer");
     assert_eq!(world.code(stale), Some(4006));
@@ -181,19 +181,21 @@ fn scripted_closes_reach_their_scope_and_leave_a_resume_open_or_not() {
         user_id: Some(UserId::new(5)),
         channel_id: None,
     };
-    world.hub.close(scope, 4015, false);
+    world.hub.close(world.now, scope, 4015, false);
     world.settle();
     assert_eq!((world.code(hit), world.code(spared)), (Some(4015), None));
     let back = world.resume(5, 8, 2);
     assert_eq!(world.ops(back), [8, 9]);
-    world.hub.close(scope, 4015, true);
+    world.hub.close(world.now, scope, 4015, true);
     world.settle();
     assert_eq!(world.code(back), Some(4015));
     let back = world.resume(5, 8, 2);
     assert_eq!(world.code(back), Some(4006));
     let fresh = world.identify(5, 8);
     assert_eq!(world.code(fresh), Some(4006), "its grant is forgotten, too");
-    world.hub.close(Scope::default(), peer::ABRUPT, false);
+    world
+        .hub
+        .close(world.now, Scope::default(), peer::ABRUPT, false);
     world.settle();
     assert_eq!(world.code(spared), Some(peer::ABRUPT));
 }

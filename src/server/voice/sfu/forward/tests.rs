@@ -46,6 +46,7 @@ fn member(user: u64, mode: EncryptionMode) -> Member {
         has_spoken: true,
         may_speak: true,
         may_hear: true,
+        is_deaf_to_sealed: false,
         counters: Arc::new(Counters::default()),
     }
 }
@@ -521,5 +522,24 @@ fn a_frame_of_any_length_passes_untouched() {
     assert!(
         room.arrives(address(1), &packet(1, MODE, 1, b""))
             .is_empty()
+    );
+}
+
+#[test]
+fn sealed_frames_are_kept_from_a_listener_that_cannot_open_them() {
+    let mut room = Room::new(vec![member(1, MODE), member(2, MODE), member(3, MODE)]);
+    let sealed = [&b"ciphertext"[..], &[0xFA, 0xFA]].concat();
+    let listeners = |room: &mut Room, sequence, frame: &[u8]| -> Vec<SocketAddr> {
+        let out = room.arrives(address(1), &packet(1, MODE, sequence, frame));
+        out.into_iter().map(|(to, _)| to).collect()
+    };
+    assert_eq!(listeners(&mut room, 1, &sealed), [address(2), address(3)]);
+    room.members[2].is_deaf_to_sealed = true;
+    room.publish();
+    assert_eq!(listeners(&mut room, 2, &sealed), [address(2)]);
+    assert_eq!(listeners(&mut room, 3, b"plain"), [address(2), address(3)]);
+    assert_eq!(
+        listeners(&mut room, 4, &[0xF8, 0xFF, 0xFE]),
+        [address(2), address(3)]
     );
 }
