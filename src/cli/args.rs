@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use mynah_server::voice::DavePolicy;
 
 /// A Discord voice bot: music over one honest voice connection.
 #[derive(Debug, Parser)]
@@ -61,8 +62,8 @@ pub(super) struct ServeArgs {
     /// Decides the ids of the guild, its channels and the bot.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Policy for end-to-end encryption of voice.
-    #[arg(long, value_enum, default_value_t = Dave::Off)]
+    /// Policy for end-to-end encryption of voice channels that do not say anything.
+    #[arg(long, value_enum, default_value_t = Dave::SHIPPED)]
     pub dave: Dave,
     /// Also offer the voice encryption modes that Discord has withdrawn.
     #[arg(long)]
@@ -75,11 +76,31 @@ pub(super) struct ServeArgs {
     pub ready_file: Option<PathBuf>,
 }
 
-/// Policies for end-to-end encryption that this version has.
+/// Policies for end-to-end encryption (DAVE).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Dave {
+    /// Clients without DAVE are refused.
+    Required,
+    /// Encrypted as long as everybody in the channel can.
+    Optional,
     /// Voice is encrypted between client and server only.
     Off,
+}
+
+impl Dave {
+    const SHIPPED: Self = match DavePolicy::SHIPPED {
+        DavePolicy::Required => Self::Required,
+        DavePolicy::Optional => Self::Optional,
+        DavePolicy::Off => Self::Off,
+    };
+
+    pub const fn policy(self) -> DavePolicy {
+        match self {
+            Self::Required => DavePolicy::Required,
+            Self::Optional => DavePolicy::Optional,
+            Self::Off => DavePolicy::Off,
+        }
+    }
 }
 
 /// `mynah demo`.

@@ -109,6 +109,7 @@ pub(super) async fn log_in(
     bot.ca_pem = place.ca_pem.clone();
     bot.intents = mynah_host::intents(&plugins::specs(config));
     bot.shards = config.discord.shards;
+    bot.dave = voice.dave;
     bot.allow_legacy_modes = voice.allow_legacy_modes;
     bot.bitrate = voice.bitrate_bps.map_or(Bitrate::Auto, Bitrate::Fixed);
     bot.complexity = voice.complexity;
@@ -119,10 +120,8 @@ pub(super) async fn log_in(
     bot.cache_dir = config.paths.cache.clone();
     bot.max_fetch_bytes = config.net.max_body_bytes;
     bot.fetch_origins = place.fetch_origins.clone();
-    tokio::select! {
-        started = Bot::start(bot) => started.map(Some).map_err(|error| refused(&error, place)),
-        () = stop.cancelled() => Ok(None),
-    }
+    let started = Bot::start_unless(bot, stop.cancelled()).await;
+    started.map_err(|error| refused(&error, place))
 }
 
 /// The bot's name, for people.
@@ -133,7 +132,8 @@ pub(super) async fn name(bot: &Bot) -> String {
         .unwrap_or_else(|| bot.user_id().to_string())
 }
 
-/// The gateway connection ended for good while the bot was running.
+/// Discord ended it for good while the bot was running: on the gateway, or on a voice server that
+/// demands other end-to-end encryption.
 pub(super) fn ended(reason: Option<StopReason>) -> Failure {
     match reason {
         Some(StopReason::Fatal {

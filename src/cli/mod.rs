@@ -41,6 +41,8 @@ pub fn main() -> ExitCode {
             };
         }
     };
+    // A damaged file is told in words; the panic of a decoder that it may cause, caught, is not news.
+    mynah_media::install_panic_hook();
     let outcome = match cli.command {
         None => run::run(&cli.run),
         Some(Command::Run(args)) => run::run(&args),

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use mynah_server::{Server, ServerConfig, ServerError};
-use mynah_users::Users;
 use mynah_wire::Secret;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Log, LogFormat, LogLevel};
 
-use super::args::{Dave, ServeArgs};
+use super::args::ServeArgs;
 use super::crowd::CrowdOfUsers;
 use super::exit::{Failure, chain};
 use super::settings::absolute;
@@ -28,7 +27,6 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
         level: LogLevel::Info,
         format: LogFormat::Pretty,
     });
-    let Dave::Off = args.dave;
     let config = ServerConfig {
         bind: args.bind,
         http_port: args.http_port,
@@ -36,6 +34,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
         seed: args.seed,
         legacy_modes: args.legacy_modes,
         tls: args.tls,
+        dave: args.dave.policy(),
         control_token: std::env::var(CONTROL_TOKEN)
             .ok()
             .filter(|token| !token.is_empty())
@@ -94,9 +93,9 @@ async fn serve_until(
 /// As [`serve`].
 pub(super) async fn start(config: ServerConfig) -> Result<Server, Failure> {
     let server = Server::start(config).await.map_err(failure)?;
-    let users =
-        Users::new(server.voice().ca_pem()).map_err(|error| Failure::failed(chain(&error), ""))?;
-    server.set_crowd(Arc::new(CrowdOfUsers::new(users)));
+    let crowd = CrowdOfUsers::of(&server)
+        .map_err(|error| Failure::failed(chain(&error), error.remedy()))?;
+    server.set_crowd(Arc::new(crowd));
     Ok(server)
 }
 

@@ -307,6 +307,16 @@ pub const KEYS: &[Key] = &[
     ),
     set(
         "voice",
+        "dave",
+        Kind::Toml,
+        "true",
+        &[
+            "End-to-end encryption (DAVE). Discord refuses bots without it: false is only for servers of",
+            "your own that have none.",
+        ],
+    ),
+    set(
+        "voice",
         "allow_legacy_modes",
         Kind::Toml,
         "false",

@@ -156,6 +156,7 @@ fn voice(reader: &mut Reader<'_>) -> Option<Voice> {
     });
     let realtime = reader.read("voice", "realtime", parse::flag);
     let threads = reader.read("voice", "threads", |node| parse::whole(node, 1, 64));
+    let dave = reader.read("voice", "dave", parse::flag);
     let allow_legacy_modes = reader.read("voice", "allow_legacy_modes", parse::flag);
     Some(Voice {
         bitrate_bps: bitrate_bps?,
@@ -163,6 +164,7 @@ fn voice(reader: &mut Reader<'_>) -> Option<Voice> {
         reconnect_give_up: reconnect_give_up?,
         realtime: realtime?,
         threads: usize::try_from(threads?).ok()?,
+        dave: dave?,
         allow_legacy_modes: allow_legacy_modes?,
     })
 }

@@ -176,6 +176,8 @@ pub struct Voice {
     pub realtime: bool,
     /// Number of tick threads, at least 1.
     pub threads: usize,
+    /// End-to-end encryption.
+    pub dave: bool,
     /// Accept withdrawn encryption modes.
     pub allow_legacy_modes: bool,
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use mynah_dave::group::Identity;
 use mynah_media::Info;
 use mynah_pulse::{Pulse, PulseConfig, PulseHandle, SessionKey, TrackOptions};
 use mynah_session::gateway;
@@ -18,6 +19,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::cache::Cache;
+use crate::crypto::CryptoPool;
 use crate::fetch::Fetcher;
 use crate::pool::Pool;
 use crate::rest::Rest;
@@ -63,10 +65,16 @@ pub(crate) struct Inner {
     mixes: PulseHandle,
     pub(crate) tracks: Tracks,
     pool: Pool,
+    crypto: Arc<CryptoPool>,
+    /// One for the whole process (dave.md section 8); none without end-to-end encryption.
+    identity: Option<Arc<Identity>>,
     fetcher: Fetcher,
     pub(crate) events: mpsc::Sender<Event>,
     rng: Mutex<Rng>,
 }
+
+/// A bot that is logging in: its events, its progress, and how many shards have to come.
+type Begun = (Bot, mpsc::Receiver<Event>, watch::Receiver<Progress>, u32);
 
 #[derive(Clone)]
 struct Voice {
@@ -102,12 +110,63 @@ struct Application {
     owner: Option<Me>,
 }
 
+/// P-256 takes its time.
+async fn identity(crypto: &CryptoPool) -> Result<Option<Arc<Identity>>, StartError> {
+    let made = crypto.run(Identity::generate).await.transpose()?;
+    Ok(made.map(Arc::new))
+}
+
 impl Bot {
     /// Logs in and waits until the gateway is ready and the guilds are known.
     ///
     /// # Errors
     /// See [`StartError`]; [`StartError::is_credentials`] tells whether trying again is pointless.
     pub async fn start(config: BotConfig) -> Result<(Self, EventStream), StartError> {
+        match Self::start_unless(config, std::future::pending()).await? {
+            Some(started) => Ok(started),
+            None => unreachable!("it is stopped by a future that never ends"),
+        }
+    }
+
+    /// The same, unless `stop` comes first: then what was begun is ended in order, the gateway with
+    /// 1000, and there is no bot. Dropping the future of [`Bot::start`] could not wait for that.
+    ///
+    /// # Errors
+    /// As [`Bot::start`].
+    pub async fn start_unless(
+        config: BotConfig,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Option<(Self, EventStream)>, StartError> {
+        tokio::pin!(stop);
+        // Until it has a gateway connection there is nothing to end.
+        let (bot, stream, login, count) = tokio::select! {
+            begun = Self::begin(config) => begun?,
+            () = &mut stop => return Ok(None),
+        };
+        let mut stream = EventStream::new(stream);
+        let logged_in = tokio::select! {
+            logged_in = bot.wait_for_login(login, count) => Some(logged_in),
+            () = &mut stop => None,
+            never = stream.keep() => match never {},
+        };
+        match logged_in {
+            Some(Ok(())) => Ok(Some((bot, stream))),
+            Some(Err(error)) => {
+                drop(stream);
+                bot.shutdown().await;
+                Err(error)
+            }
+            None => {
+                drop(stream);
+                bot.shutdown().await;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Asks what there is to know and starts the shards; the caller waits for them. The last await
+    /// comes before the first shard: given up halfway, this leaves nothing running.
+    async fn begin(config: BotConfig) -> Result<Begun, StartError> {
         let tls = connect::tls(config.ca_pem.as_deref())?;
         let rest = Rest::new(&config, &tls)?;
         let gateway: GatewayBot = rest.read("/gateway/bot").await?;
@@ -140,6 +199,12 @@ impl Bot {
             fifo: config.fifo,
         })
         .map_err(StartError::Pulse)?;
+
+        let crypto = CryptoPool::start().map_err(StartError::Crypto)?;
+        let identity = match config.dave {
+            true => identity(&crypto).await?,
+            false => None,
+        };
 
         let seed = config.seed.unwrap_or_else(clock::seed);
         let mut rng = Rng::new(seed);
@@ -177,6 +242,8 @@ impl Bot {
             mixes,
             tracks: Tracks::default(),
             pool: Pool::new(std::thread::available_parallelism().map_or(2, usize::from)),
+            crypto: Arc::new(crypto),
+            identity,
             fetcher,
             events,
             rng: Mutex::new(rng),
@@ -186,20 +253,7 @@ impl Bot {
         if let Some(tick_events) = tick_events {
             tokio::spawn(router::pump_tick(Arc::downgrade(&inner), tick_events));
         }
-        let bot = Self { inner };
-        let mut stream = EventStream::new(stream);
-        let logged_in = tokio::select! {
-            logged_in = bot.wait_for_login(login, count) => logged_in,
-            never = stream.keep() => match never {},
-        };
-        match logged_in {
-            Ok(()) => Ok((bot, stream)),
-            Err(error) => {
-                drop(stream);
-                bot.shutdown().await;
-                Err(error)
-            }
-        }
+        Ok((Self { inner }, stream, login, count))
     }
 
     async fn wait_for_login(
@@ -390,9 +444,10 @@ impl Bot {
         Ok(opened.await.map_err(|_| PlayError::DecoderGone)??)
     }
 
-    async fn path_of(&self, what: PlayWhat) -> Result<PathBuf, PlayError> {
+    /// The file to read; a download stays while this is held.
+    async fn path_of(&self, what: PlayWhat) -> Result<Arc<PathBuf>, PlayError> {
         match what {
-            PlayWhat::Path(path) => Ok(path),
+            PlayWhat::Path(path) => Ok(Arc::new(path)),
             PlayWhat::Url(url) => Ok(self.inner.fetcher.fetch(&url).await?),
         }
     }
@@ -469,3 +524,6 @@ impl Bot {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 //! Seeded by GUILD_CREATE, kept by CHANNEL_* and VOICE_STATE_UPDATE (gateway.md section 9). Only what
 //! voice needs is kept: names, kinds, bitrates, and user to channel.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mynah_wire::{ChannelId, GuildId, UserId};
@@ -62,6 +62,20 @@ struct IdOnly {
     guild_id: Option<GuildId>,
     #[serde(default)]
     unavailable: bool,
+}
+
+/// READY of one shard: every guild it has, unavailable ones included (gateway.md section 6).
+#[derive(Debug, Deserialize)]
+struct Ready {
+    guilds: Vec<ReadyGuild>,
+    /// `[shard_id, shards]`, as in Identify.
+    #[serde(default)]
+    shard: Option<(u64, u64)>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ReadyGuild {
+    id: GuildId,
 }
 
 #[derive(Debug, Default)]
@@ -133,6 +147,29 @@ impl Cache {
             }
             _ => {}
         }
+    }
+
+    /// A READY after an outage of ours: forgets the shard's guilds that are not in it any more, and
+    /// says which. Nobody sent a GUILD_DELETE for those. A READY that does not say whose it is proves
+    /// nothing about the guilds of other shards, so nothing is forgotten.
+    pub fn forget_left(&self, ready: &str) -> Vec<GuildId> {
+        let Ok(ready) = serde_json::from_str::<Ready>(ready) else {
+            return Vec::new();
+        };
+        let Some((shard, shards)) = ready.shard else {
+            return Vec::new();
+        };
+        let here: HashSet<GuildId> = ready.guilds.into_iter().map(|guild| guild.id).collect();
+        let mut guilds = self.lock();
+        let ours = |guild: &GuildId| (guild.get() >> 22) % shards.max(1) == shard;
+        let gone = guilds
+            .keys()
+            .filter(|guild| ours(guild) && !here.contains(guild));
+        let gone: Vec<GuildId> = gone.copied().collect();
+        for guild in &gone {
+            guilds.remove(guild);
+        }
+        gone
     }
 
     fn learn_guild(&self, guild: GuildCreate) {
@@ -243,6 +280,27 @@ mod tests {
         assert!(cache.has_guild(GUILD));
         cache.learn("GUILD_DELETE", r#"{"id":"8"}"#);
         assert!(!cache.has_guild(GUILD));
+    }
+
+    #[test]
+    fn ready_after_an_outage_forgets_the_guilds_that_were_left_meanwhile() {
+        let cache = Cache::default();
+        // Shard of two: (id >> 22) % 2.
+        let (even, odd) = (2 << 22, 1 << 22);
+        for id in [even, even + 1, odd] {
+            cache.learn("GUILD_CREATE", &format!(r#"{{"id":"{id}"}}"#));
+        }
+        let ready =
+            |shard: &str| format!(r#"{{"guilds":[{{"id":"{even}","unavailable":true}}]{shard}}}"#);
+        assert_eq!(cache.forget_left(&ready("")), [], "whose READY is this?");
+        let gone = cache.forget_left(&ready(r#","shard":[0,2]"#));
+        assert_eq!(gone, [GuildId::new(even + 1)]);
+        let left = [GuildId::new(odd), GuildId::new(even)];
+        assert_eq!(cache.guilds(), left, "the other shard's guild stays");
+        assert_eq!(cache.forget_left(&ready(r#","shard":[0,0]"#)), [left[0]]);
+        for nonsense in ["", "[]", r#"{"guilds":null,"shard":[0,1]}"#] {
+            assert_eq!(cache.forget_left(nonsense), []);
+        }
     }
 
     #[test]

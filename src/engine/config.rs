@@ -30,6 +30,9 @@ pub struct BotConfig {
     pub shards: Option<u32>,
     /// Whether discontinued encryption modes may be chosen when nothing better is offered.
     pub allow_legacy_modes: bool,
+    /// End-to-end encryption (DAVE). Discord has refused bots without it since March 2026; only for
+    /// servers of one's own.
+    pub dave: bool,
     /// Encoder bitrate.
     pub bitrate: Bitrate,
     /// Encoder complexity, 0 to 10.
@@ -62,6 +65,7 @@ impl BotConfig {
             intents: mynah_wire::intents::GUILDS | mynah_wire::intents::GUILD_VOICE_STATES,
             shards: None,
             allow_legacy_modes: false,
+            dave: true,
             bitrate: Bitrate::Auto,
             complexity: 10,
             fifo: true,

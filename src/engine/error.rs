@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mynah_dave::group::GroupError;
 use mynah_media::MediaError;
 use mynah_session::gateway::StopReason;
 use mynah_wire::{ChannelId, GuildId};
@@ -82,6 +83,12 @@ pub enum StartError {
     /// The tick threads could not be started.
     #[error("cannot start the audio threads: {0}")]
     Pulse(std::io::Error),
+    /// The threads for end-to-end encryption could not be started.
+    #[error("cannot start the encryption threads: {0}")]
+    Crypto(std::io::Error),
+    /// No key for end-to-end encryption could be made.
+    #[error("cannot make a key for end-to-end encryption: {0}")]
+    Identity(#[from] GroupError),
     /// The cache folder cannot be used.
     #[error("cannot use the cache folder {path}: {source}")]
     Cache {

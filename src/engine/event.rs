@@ -39,7 +39,8 @@ pub enum Event {
         /// What happened.
         kind: VoiceEvent,
     },
-    /// The gateway connection ended for good.
+    /// Discord refused the bot for good, on the gateway or (end-to-end encryption, close 4017) on a
+    /// voice server: going on is of no use.
     Stopped(StopReason),
 }
 

@@ -4,7 +4,8 @@
 //! resolution and again on every redirect: no private, loopback, link-local or otherwise special
 //! target, unless its origin was allowed by configuration (the embedded server's own address).
 
-use std::collections::HashMap;
+mod kept;
+
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use url::{Host, Url};
 
 use crate::FetchError;
 use crate::rest::innermost;
+use kept::Kept;
 
 const MAX_REDIRECTS: usize = 4;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -30,8 +32,8 @@ const TRANSFER_TIMEOUT: Duration = Duration::from_secs(600);
 /// Files of an earlier run go after this long; addresses of attachments live no longer (rest.md
 /// section 4).
 const KEPT_OVER: Duration = Duration::from_secs(24 * 3600);
-/// Downloads kept at once; the oldest file goes first.
-const MAX_KEPT: usize = 64;
+/// So many of the largest downloads may be kept at once, or more smaller ones.
+const KEPT_LARGEST: u64 = 4;
 
 /// Downloads into the cache folder and remembers what it has.
 #[derive(Debug)]
@@ -46,12 +48,6 @@ pub struct Fetcher {
     kept: Mutex<Kept>,
     /// Names unfinished files, so that two downloads of one address do not write into each other.
     parts: AtomicU64,
-}
-
-#[derive(Debug, Default)]
-struct Kept {
-    files: HashMap<String, PathBuf>,
-    order: std::collections::VecDeque<String>,
 }
 
 impl Fetcher {
@@ -84,6 +80,8 @@ impl Fetcher {
             }
         });
         sweep(&dir);
+        let leftovers = kept::leftovers(&dir, is_finished_download);
+        let kept = Kept::new(max_bytes.saturating_mul(KEPT_LARGEST), leftovers);
         Ok(Self {
             public: base()
                 .redirect(redirects)
@@ -93,25 +91,24 @@ impl Fetcher {
             trusted_origins,
             dir,
             max_bytes,
-            kept: Mutex::default(),
+            kept: Mutex::new(kept),
             parts: AtomicU64::new(0),
         })
     }
 
     /// The downloaded file behind `address`; a second call for the same address does not download
-    /// again.
+    /// again. The file stays while somebody holds what is returned; after that it may go to make room.
     ///
     /// # Errors
     /// See [`FetchError`].
-    pub async fn fetch(&self, address: &str) -> Result<PathBuf, FetchError> {
-        if let Some(path) = self.kept().files.get(address)
-            && path.exists()
-        {
-            return Ok(path.clone());
-        }
+    pub async fn fetch(&self, address: &str) -> Result<Arc<PathBuf>, FetchError> {
         let url = Url::parse(address).map_err(|_| FetchError::BadUrl(shorten(address)))?;
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
             return Err(FetchError::BadUrl(shorten(address)));
+        }
+        let path = self.dir.join(file_name(&url, address));
+        if let Some(kept) = self.kept().take(&path, address) {
+            return Ok(kept);
         }
         let client = if self
             .trusted_origins
@@ -123,18 +120,17 @@ impl Fetcher {
         } else {
             &self.public
         };
-        let path = self.dir.join(file_name(&url, address));
-        self.download(client, url, &path).await?;
-        self.remember(address, path.clone());
-        Ok(path)
+        let bytes = self.download(client, url, &path).await?;
+        Ok(self.kept().add(path, address, bytes))
     }
 
+    /// Downloads into a file; how many bytes it has.
     async fn download(
         &self,
         client: &reqwest::Client,
         url: Url,
         path: &Path,
-    ) -> Result<(), FetchError> {
+    ) -> Result<u64, FetchError> {
         let shown = without_query(&url);
         let response = client
             .get(url)
@@ -172,27 +168,12 @@ impl Fetcher {
         }
         file.flush().await.map_err(disk)?;
         drop(file);
-        tokio::fs::rename(&part.0, path).await.map_err(disk)
+        tokio::fs::rename(&part.0, path).await.map_err(disk)?;
+        Ok(written)
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn remember(&self, address: &str, path: PathBuf) {
-        let mut kept = self.kept();
-        if kept.files.insert(address.to_owned(), path).is_none() {
-            kept.order.push_back(address.to_owned());
-        }
-        while kept.order.len() > MAX_KEPT {
-            let Some(oldest) = kept.order.pop_front() else {
-                break;
-            };
-            if let Some(path) = kept.files.remove(&oldest) {
-                // A track that still plays it keeps its open file.
-                let _ = std::fs::remove_file(path);
-            }
-        }
     }
 }
 
@@ -226,6 +207,11 @@ fn sweep(dir: &Path) {
 fn is_download(name: &str) -> bool {
     let hash = name.split_once('.').map_or("", |(hash, _)| hash);
     hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Likewise, and not the part of one that another program may still be writing.
+fn is_finished_download(name: &str) -> bool {
+    is_download(name) && !name.ends_with(".part")
 }
 
 /// A file name that keeps the extension (the demuxer's hint) and nothing else of the address.

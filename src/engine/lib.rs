@@ -6,7 +6,7 @@
 //! of [`Event`]s. `mynah-host` turns those into the plugin interface.
 //!
 //! Threads (architecture.md B5): tokio workers run the shells in [`shard`] and [`voice`]; `media-k`
-//! threads run [`pool`]; nothing here ever runs on a tick thread.
+//! threads run [`pool`]; `crypto-k` threads run [`crypto`]; nothing here ever runs on a tick thread.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     test,
@@ -18,6 +18,7 @@ mod cache;
 mod clock;
 mod config;
 mod connect;
+mod crypto;
 mod error;
 mod event;
 mod fetch;
@@ -25,6 +26,7 @@ mod pool;
 mod rest;
 mod router;
 mod shard;
+mod status;
 mod tracks;
 mod voice;
 mod ws;
@@ -38,4 +40,5 @@ pub use mynah_media::Info;
 pub use mynah_pulse::Stats as TickStats;
 pub use mynah_session::gateway::StopReason;
 pub use rest::{File, is_plain_path};
+pub use status::VoiceStatus;
 pub use tracks::{PlayOptions, PlayWhat, TrackId};

@@ -136,15 +136,14 @@ impl Call<'_> {
             if self.rest.unauthorized.load(Ordering::Relaxed) {
                 return Err(RestError::Unauthorized);
             }
-            self.wait_for_permit().await?;
+            let slot = self.wait_for_permit().await?;
             let sent = self.request().send().await;
             let response = match sent {
                 Ok(response) => response,
                 Err(error) => {
                     // Nothing has arrived where no connection was made.
                     let harmless = self.repeatable() || error.is_connect();
-                    // The slot taken in the bucket is given back, the answer will never come.
-                    self.rest.buckets().failed(clock::now(), &self.route);
+                    slot.failed();
                     let error = self.network(error);
                     // A request that may have arrived is only repeated when that does no harm.
                     if !harmless || attempt + 1 == MAX_TRIES {
@@ -159,9 +158,7 @@ impl Call<'_> {
             let limits = limits(status, response.headers());
             let text = response.text().await.unwrap_or_default();
             let limits = with_body(limits, status, &text);
-            self.rest
-                .buckets()
-                .answered(clock::now(), &self.route, &limits);
+            slot.answered(&limits);
             match status {
                 StatusCode::UNAUTHORIZED if !self.route.is_interaction() => {
                     self.rest.unauthorized.store(true, Ordering::Relaxed);
@@ -183,12 +180,18 @@ impl Call<'_> {
         Err(last.unwrap_or_else(|| RestError::BadCall(masked(self.path))))
     }
 
-    async fn wait_for_permit(&self) -> Result<(), RestError> {
+    async fn wait_for_permit(&self) -> Result<Slot<'_>, RestError> {
         let mut waited = Duration::ZERO;
         loop {
             let decision = self.rest.buckets().request(clock::now(), &self.route);
             let wait = match decision {
-                Decision::Send => return Ok(()),
+                Decision::Send => {
+                    return Ok(Slot {
+                        rest: self.rest,
+                        route: &self.route,
+                        taken: true,
+                    });
+                }
                 Decision::Delay(until) => until.saturating_duration_since(clock::now()),
             };
             let wait = wait.max(Duration::from_millis(1));
@@ -271,6 +274,37 @@ impl Call<'_> {
             status: status.as_u16(),
             code: body.get("code").and_then(Value::as_u64).unwrap_or(0),
             message: format!("{message}{fields}"),
+        }
+    }
+}
+
+/// A place in a rate-limit bucket, held until the answer is there. A caller may stop waiting at any
+/// await: then the place is free at once, for the next call of that route.
+#[must_use = "dropping it gives the place back"]
+struct Slot<'a> {
+    rest: &'a Rest,
+    route: &'a Route,
+    taken: bool,
+}
+
+impl Slot<'_> {
+    fn answered(mut self, limits: &Limits) {
+        self.taken = false;
+        let mut buckets = self.rest.buckets();
+        buckets.answered(clock::now(), self.route, limits);
+    }
+
+    /// No answer will come, and nothing was used up.
+    fn failed(mut self) {
+        self.taken = false;
+        self.rest.buckets().failed(clock::now(), self.route);
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        if self.taken {
+            self.rest.buckets().given_up(clock::now(), self.route);
         }
     }
 }
@@ -415,6 +449,38 @@ mod tests {
             let said = innermost(error);
             assert!(!said.contains("secret"), "{said}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_call_dropped_on_its_way_makes_room_for_the_next_one_at_once() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let tls = crate::connect::tls(None).unwrap();
+        let config = BotConfig::new(Secret::new("t"), base);
+        let rest = Rest::new(&config, &tls).unwrap();
+        let call = || rest.call("GET", "/users/@me", None, Vec::new());
+        // The first caller gives up once its request has arrived.
+        let arrived = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+            stream
+        };
+        let unanswered = tokio::select! {
+            answer = call() => panic!("{answer:?}"),
+            stream = arrived => stream,
+        };
+        let answering = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await.unwrap();
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+            stream.write_all(answer).await.unwrap();
+        };
+        let began = clock::now();
+        let (answer, ()) = tokio::join!(call(), answering);
+        assert_eq!(answer.unwrap(), serde_json::json!({}));
+        assert!(began.elapsed() < Duration::from_secs(5), "it had to wait");
+        drop(unanswered);
     }
 
     #[test]

@@ -70,6 +70,9 @@ pub async fn route_gateway(
         match event {
             ShardEvent::Dispatch { name, data } => {
                 inner.cache.learn(&name, &data);
+                if name == "READY" {
+                    forget_left(&inner, &data).await;
+                }
                 note_login(&name, &data, &mut missing, &progress);
                 voice_signalling(&inner, &name, &data).await;
                 let guild_id = serde_json::from_str::<OfGuild>(&data)
@@ -90,6 +93,18 @@ pub async fn route_gateway(
                 let _ = inner.events.send(Event::Stopped(reason)).await;
             }
         }
+    }
+}
+
+/// Guilds left while we were away are gone, and so is our voice in them.
+async fn forget_left(inner: &Inner, ready: &str) {
+    for guild in inner.cache.forget_left(ready) {
+        tracing::info!(%guild, "no longer a member");
+        let nowhere = VoiceCommand::State {
+            channel_id: None,
+            session_id: String::new(),
+        };
+        inner.to_voice(guild, nowhere).await;
     }
 }
 

@@ -170,7 +170,7 @@ pub struct DecodeJob {
 
 enum Stage {
     Open {
-        path: PathBuf,
+        path: Arc<PathBuf>,
         start: Duration,
         answer: oneshot::Sender<Result<Opened, MediaError>>,
     },
@@ -182,12 +182,14 @@ struct Fill {
     media: Media,
     writer: RingWriter,
     progress: Arc<Progress>,
+    /// A download stays in the cache while it is read.
+    _in_use: Arc<PathBuf>,
 }
 
 impl DecodeJob {
     /// A job that answers when the file is open and the first blocks are decoded.
     pub fn new(
-        path: PathBuf,
+        path: Arc<PathBuf>,
         start: Duration,
     ) -> (Self, oneshot::Receiver<Result<Opened, MediaError>>) {
         let (answer, opened) = oneshot::channel();
@@ -211,7 +213,7 @@ impl Job for DecodeJob {
                 path,
                 start,
                 answer,
-            } => match open(&path, start) {
+            } => match open(path, start) {
                 Ok((mut fill, reader)) => {
                     let over = fill.decode(PREFILL_BLOCKS);
                     let opened = Opened {
@@ -239,8 +241,8 @@ impl Job for DecodeJob {
     }
 }
 
-fn open(path: &std::path::Path, start: Duration) -> Result<(Fill, RingReader), MediaError> {
-    let mut media = mynah_media::open(path, &OpenOptions::default())?;
+fn open(path: Arc<PathBuf>, start: Duration) -> Result<(Fill, RingReader), MediaError> {
+    let mut media = mynah_media::open(&path, &OpenOptions::default())?;
     let at = if start.is_zero() {
         Duration::ZERO
     } else {
@@ -257,6 +259,7 @@ fn open(path: &std::path::Path, start: Duration) -> Result<(Fill, RingReader), M
             media,
             writer,
             progress,
+            _in_use: path,
         },
         reader,
     ))

@@ -5,93 +5,39 @@
 //! outlives the transport: while a connection is being mended, tracks hold still or keep flowing,
 //! as the machine decides (`CloseUdp` detaches, a mere websocket loss does not).
 
-use std::net::SocketAddr;
+mod line;
+mod news;
+mod setup;
+
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mynah_pulse::{PulseHandle, SessionKey, Transport};
-use mynah_session::transport::RtpSealer;
-use mynah_session::voice::{
-    Config, Event as MachineEvent, Input, Main, Output, Session, TransportKeys,
-};
-use mynah_wire::rng::Rng;
+use line::Line;
+use mynah_session::voice::dave::{Done, Job};
+use mynah_session::voice::{EndReason, Event as MachineEvent, Input, Output, Session};
 use mynah_wire::udp::{Datagram, classify};
-use mynah_wire::{ChannelId, GuildId, Secret};
-use rustls::ClientConfig;
-use tokio::net::UdpSocket;
+use mynah_wire::{ChannelId, GuildId, UserId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 use tracing::Instrument;
 
+use setup::OnEnd;
+pub use setup::{VoiceCommand, VoiceSetup};
+
+use crate::crypto::CryptoPool;
 use crate::shard::sleep_until;
 use crate::ws::{Ws, WsEvent};
-use crate::{Event, VoiceError, VoiceEvent, clock};
+use crate::{Event, VoiceError, VoiceEvent, VoiceStatus, clock};
 
 /// Commands waiting for one voice session.
 const COMMANDS: usize = 64;
-/// Media we never read piles up no further than this (we are deaf: nothing should come).
-const RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
 /// Five silence frames of 20 ms plus one tick: how long the end of sound takes.
 const TAIL: Duration = Duration::from_millis(140);
-
-/// What the rest of the engine asks of a voice session.
-#[derive(Debug)]
-pub enum VoiceCommand {
-    /// The bot's own VOICE_STATE_UPDATE.
-    State {
-        /// Where the bot is now.
-        channel_id: Option<ChannelId>,
-        /// Main-gateway session id.
-        session_id: String,
-    },
-    /// VOICE_SERVER_UPDATE.
-    Server {
-        /// Voice token.
-        token: Secret,
-        /// `host:port`, or none while the server is lost.
-        endpoint: Option<String>,
-    },
-    /// Be in this channel; answered when sound can flow.
-    Join {
-        /// Which channel.
-        channel_id: ChannelId,
-        /// Where the answer goes.
-        done: oneshot::Sender<Result<(), VoiceError>>,
-    },
-    /// The main gateway connection was lost or is back.
-    Main(Main),
-    /// Leave; answered when gone.
-    Leave {
-        /// Where the answer goes.
-        done: oneshot::Sender<()>,
-    },
-}
-
-/// Forgets a session; what there is to tell about that.
-pub type OnEnd = Box<dyn FnOnce() -> Vec<Event> + Send + Sync>;
-
-/// What a voice shell needs from the engine.
-pub struct VoiceSetup {
-    /// In which guild.
-    pub guild_id: GuildId,
-    /// The machine's settings, with the first channel.
-    pub config: Config,
-    /// TLS for the voice websocket.
-    pub tls: Arc<ClientConfig>,
-    /// To op 4 of the right shard.
-    pub main: mpsc::Sender<mynah_session::gateway::Command>,
-    /// The tick threads.
-    pub pulse: PulseHandle,
-    /// The mix of this guild.
-    pub key: SessionKey,
-    /// Where events go.
-    pub events: mpsc::Sender<Event>,
-    /// Seed for first sequence, timestamp and nonce.
-    pub seed: u64,
-    /// Called when the session is over; its events go out before the Ended event.
-    pub on_end: OnEnd,
-}
+/// How long a join waits for keys to send with, once there is a connection. The machine itself holds
+/// sound back for five seconds at most, so this is for a server that says nothing at all.
+const ARRIVAL: Duration = Duration::from_secs(6);
 
 /// Starts a voice session; the sender reaches it until it ends.
 pub fn start(setup: VoiceSetup) -> mpsc::Sender<VoiceCommand> {
@@ -104,36 +50,49 @@ pub fn start(setup: VoiceSetup) -> mpsc::Sender<VoiceCommand> {
 fn shell(setup: VoiceSetup) -> Shell {
     Shell {
         guild_id: setup.guild_id,
+        user_id: setup.config.user_id,
+        has_identity: setup.config.identity.is_some(),
         channel_id: setup.config.channel_id,
         announced: None,
+        arriving: None,
+        latency: None,
         machine: Session::new(setup.config, clock::now()),
         ws: Ws::new(setup.tls),
-        udp: None,
+        line: Line::new(setup.pulse, setup.key, setup.seed),
+        crypto: setup.crypto,
+        step: None,
         main: setup.main,
-        pulse: setup.pulse,
-        key: setup.key,
         events: setup.events,
-        rng: Rng::new(setup.seed),
         joining: Vec::new(),
         leaving: Vec::new(),
         on_end: Some(setup.on_end),
     }
 }
 
+/// An MLS step under way.
+type Step = Pin<Box<dyn Future<Output = Option<Done>> + Send>>;
+
 struct Shell {
     guild_id: GuildId,
+    user_id: UserId,
+    /// Whether we could do end-to-end encryption.
+    has_identity: bool,
     /// Where the bot is, as the main gateway says; before it says so, where it wants to be.
     channel_id: ChannelId,
     /// The channel of the last Connected event: tells a move from a mended connection.
     announced: Option<ChannelId>,
+    /// Connected, but nothing can be heard yet; until when that is waited for.
+    arriving: Option<std::time::Instant>,
+    /// The latest round trip of a heartbeat.
+    latency: Option<Duration>,
     machine: Session,
     ws: Ws,
-    udp: Option<UdpSocket>,
+    line: Line,
+    crypto: Arc<CryptoPool>,
+    /// At most one: the machine waits for it before the next.
+    step: Option<Step>,
     main: mpsc::Sender<mynah_session::gateway::Command>,
-    pulse: PulseHandle,
-    key: SessionKey,
     events: mpsc::Sender<Event>,
-    rng: Rng,
     joining: Vec<(ChannelId, oneshot::Sender<Result<(), VoiceError>>)>,
     leaving: Vec<oneshot::Sender<()>>,
     on_end: Option<OnEnd>,
@@ -147,16 +106,25 @@ impl Shell {
                 Drained::Wait(deadline) => deadline,
                 Drained::Ended(reason) => break reason,
             };
-            let wake = deadline.map(Instant::from_std);
+            self.arrive(clock::now()).await;
+            let wake = deadline.into_iter().chain(self.arriving).min();
+            let wake = wake.map(Instant::from_std);
             tokio::select! {
                 event = self.ws.next() => self.socket(event),
-                received = receive(self.udp.as_ref(), &mut datagram) => {
+                received = self.line.receive(&mut datagram) => {
                     let packet = received.and_then(|length| datagram.get(..length));
                     let control = |packet: &&[u8]| {
                         matches!(classify(packet), Datagram::Discovery | Datagram::Ping)
                     };
                     if let Some(packet) = packet.filter(control) {
                         self.machine.handle(clock::now(), Input::Datagram(packet));
+                    }
+                }
+                done = finished(&mut self.step) => {
+                    self.step = None;
+                    match done {
+                        Some(done) => self.machine.handle(clock::now(), Input::Crypto(done)),
+                        None => tracing::debug!("the crypto pool is closed"),
                     }
                 }
                 command = commands.recv() => self.command(command).await,
@@ -209,6 +177,11 @@ impl Shell {
                 }
             }
             Some(VoiceCommand::Main(main)) => self.machine.handle(now, Input::Main(main)),
+            Some(VoiceCommand::Status { done }) => {
+                if let Some(status) = self.status() {
+                    let _ = done.send(status);
+                }
+            }
             Some(VoiceCommand::Leave { done }) => {
                 self.leaving.push(done);
                 self.leave().await;
@@ -221,8 +194,8 @@ impl Shell {
     /// The end of sound goes out before the voice state does: the server forwards nothing from
     /// somebody who has left.
     async fn leave(&mut self) {
-        if self.udp.is_some() {
-            self.pulse.close(self.key);
+        if self.line.is_open() {
+            self.line.hang_up();
             tokio::time::sleep(TAIL).await;
         }
         self.machine.handle(clock::now(), Input::Leave);
@@ -246,71 +219,33 @@ impl Shell {
                 Output::SendText(text) => self.ws.send(Message::text(text)).await,
                 Output::SendBinary(bytes) => self.ws.send(Message::binary(bytes)).await,
                 Output::CloseWs { code } => self.ws.close(code).await,
-                Output::OpenUdp { peer } => self.open_udp(peer),
-                Output::SendDatagram(bytes) => {
-                    if let Some(udp) = &self.udp {
-                        // Lost control packets are resent by the machine.
-                        let _ = udp.send(&bytes).await;
-                    }
-                }
+                Output::OpenUdp { peer } => self.line.open(peer),
+                Output::SendDatagram(bytes) => self.line.send(&bytes).await,
                 Output::CloseUdp => {
-                    self.pulse.detach(self.key);
-                    self.udp = None;
+                    self.line.close();
+                    self.arriving = None;
                 }
-                Output::Keys(keys) => self.attach(&keys),
-                Output::Event(MachineEvent::Ended(reason)) => {
-                    let remedy = reason.remedy();
-                    let hint = if remedy.is_empty() {
-                        String::new()
-                    } else {
-                        format!("; {remedy}")
-                    };
-                    return Drained::Ended(format!("{reason}{hint}"));
-                }
+                Output::Keys(keys) => self.line.attach(&keys),
+                Output::Media(keys) => self.line.media(keys),
+                Output::Crypto(job) => self.step = Some(self.compute(job)),
+                Output::Event(MachineEvent::Ended(reason)) => return Drained::Ended(reason),
                 Output::Event(event) => self.event(event).await,
                 Output::Wait(deadline) => return Drained::Wait(deadline),
             }
         }
     }
 
-    fn open_udp(&mut self, peer: SocketAddr) {
-        match connected(peer) {
-            Ok(socket) => self.udp = Some(socket),
-            Err(error) => {
-                // Discovery then gets no answer and the machine tries again or gives up.
-                tracing::error!(%error, %peer, "cannot open a UDP socket");
-                self.udp = None;
-            }
-        }
-    }
-
-    fn attach(&mut self, keys: &TransportKeys) {
-        let Some(socket) = self.udp.as_ref().and_then(media_socket) else {
-            tracing::error!("keys arrived without a UDP socket");
-            return;
-        };
-        self.pulse.attach(
-            self.key,
-            Transport {
-                socket,
-                sealer: RtpSealer::new(keys.mode, &keys.secret_key, self.rng.next_u32()),
-                ssrc: keys.ssrc,
-                first_sequence: self.rng.next_u16(),
-                first_timestamp: self.rng.next_u32(),
-            },
-        );
+    /// Gives the step to the crypto pool: this task goes on meanwhile.
+    fn compute(&self, job: Box<Job>) -> Step {
+        Box::pin(self.crypto.run(move || job.run()))
     }
 
     async fn event(&mut self, event: MachineEvent) {
         let kind = match event {
             MachineEvent::Connected { ssrc, mode } => {
                 tracing::info!(%ssrc, %mode, channel = %self.channel_id, "voice connected");
-                let channel_id = self.channel_id;
-                self.joined(channel_id);
-                match self.announced.replace(channel_id) {
-                    Some(before) if before != channel_id => VoiceEvent::Moved { channel_id },
-                    _ => VoiceEvent::Connected { channel_id },
-                }
+                self.arriving = Some(clock::now() + ARRIVAL);
+                return;
             }
             MachineEvent::Resumed => {
                 tracing::info!("voice connection resumed");
@@ -320,12 +255,63 @@ impl Shell {
                 tracing::warn!(reason, "voice connection lost");
                 VoiceEvent::Lost { reason }
             }
+            MachineEvent::Dave(event) => return news::log(&event),
+            MachineEvent::Latency(latency) => {
+                self.latency = Some(latency);
+                return;
+            }
             other => {
                 tracing::debug!(?other, "voice");
                 return;
             }
         };
         self.emit(kind).await;
+    }
+
+    /// The connection is complete and sound can flow, or that has been waited for long enough: tells
+    /// who waits for it.
+    async fn arrive(&mut self, now: std::time::Instant) {
+        let Some(until) = self.arriving else {
+            return;
+        };
+        if !self.line.moves() {
+            if now < until {
+                return;
+            }
+            tracing::warn!("the voice server has given no keys yet; sound waits for them");
+        }
+        self.arriving = None;
+        let channel_id = self.channel_id;
+        self.joined(channel_id);
+        let kind = match self.announced.replace(channel_id) {
+            Some(before) if before != channel_id => VoiceEvent::Moved { channel_id },
+            _ => VoiceEvent::Connected { channel_id },
+        };
+        self.emit(kind).await;
+    }
+
+    fn status(&self) -> Option<VoiceStatus> {
+        let (ssrc, mode) = self.line.attached()?;
+        let (packets_sent, sealed_stale) = self.line.sent();
+        let dave = self.machine.dave();
+        let (dave_version, epoch) = dave.as_ref().map_or((0, None), |d| (d.version, d.epoch));
+        let (privacy_code, members, own_key) = dave.map_or_else(Default::default, |dave| {
+            (dave.privacy_code, dave.members, dave.own_key)
+        });
+        Some(VoiceStatus {
+            channel_id: self.channel_id,
+            user_id: self.user_id,
+            ssrc,
+            mode: mode.to_string(),
+            latency: self.latency,
+            dave_version,
+            epoch,
+            privacy_code,
+            members,
+            own_key,
+            packets_sent,
+            sealed_stale,
+        })
     }
 
     /// Answers who wanted this channel, and whose wish an answered one has overtaken.
@@ -352,7 +338,7 @@ impl Shell {
         }
     }
 
-    async fn emit(&self, kind: VoiceEvent) {
+    async fn emit(&mut self, kind: VoiceEvent) {
         let _ = self
             .events
             .send(Event::Voice {
@@ -362,9 +348,11 @@ impl Shell {
             .await;
     }
 
-    async fn end(mut self, reason: String) {
+    async fn end(mut self, reason: EndReason) {
+        let fatal = news::fatal(&reason, self.has_identity);
+        let reason = news::in_words(&reason);
         tracing::info!(reason, "voice ended");
-        self.pulse.close(self.key);
+        self.line.hang_up();
         let gone = self.on_end.take().map_or_else(Vec::new, |on_end| on_end());
         for event in gone {
             let _ = self.events.send(event).await;
@@ -376,42 +364,23 @@ impl Shell {
             let _ = done.send(());
         }
         self.emit(VoiceEvent::Ended { reason }).await;
+        if let Some(stop) = fatal {
+            let _ = self.events.send(Event::Stopped(stop)).await;
+        }
+    }
+}
+
+/// The result of the step under way; waits for ever without one.
+async fn finished(step: &mut Option<Step>) -> Option<Done> {
+    match step {
+        Some(step) => step.await,
+        None => std::future::pending().await,
     }
 }
 
 enum Drained {
     Wait(Option<std::time::Instant>),
-    Ended(String),
-}
-
-async fn receive(udp: Option<&UdpSocket>, buffer: &mut [u8]) -> Option<usize> {
-    match udp {
-        // Errors are ICMP answers of a dead server; the machine notices by its own timeouts.
-        Some(udp) => udp.recv(buffer).await.ok(),
-        None => std::future::pending().await,
-    }
-}
-
-fn connected(peer: SocketAddr) -> std::io::Result<UdpSocket> {
-    let any: SocketAddr = if peer.is_ipv4() {
-        ([0, 0, 0, 0], 0).into()
-    } else {
-        ([0u16; 8], 0).into()
-    };
-    let socket = std::net::UdpSocket::bind(any)?;
-    socket.connect(peer)?;
-    socket.set_nonblocking(true)?;
-    let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
-    UdpSocket::from_std(socket)
-}
-
-/// A second handle to the same socket for the tick thread.
-fn media_socket(udp: &UdpSocket) -> Option<std::net::UdpSocket> {
-    let cloned = socket2::SockRef::from(udp).try_clone();
-    cloned
-        .map(std::net::UdpSocket::from)
-        .inspect_err(|error| tracing::error!(%error, "cannot clone the UDP socket"))
-        .ok()
+    Ended(EndReason),
 }
 
 #[cfg(test)]

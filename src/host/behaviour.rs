@@ -8,3 +8,4 @@ mod events;
 mod faults;
 mod ops;
 mod puppet;
+mod voice;

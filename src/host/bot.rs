@@ -2,8 +2,9 @@
 
 use crate::{BoxFuture, Call, OpError, Outcome, Runner, What};
 use mynah_engine::{
-    Bot, File, Info, PlayError, PlayOptions, PlayWhat, RestError, TrackId, VoiceError,
+    Bot, File, Info, PlayError, PlayOptions, PlayWhat, RestError, TrackId, VoiceError, VoiceStatus,
 };
+use mynah_wire::GuildId;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -15,6 +16,11 @@ impl Runner for Bot {
     fn run(&self, call: Call) -> BoxFuture<Outcome> {
         let bot = self.clone();
         Box::pin(async move { run(&bot, call).await })
+    }
+
+    fn voice_status(&self, guild: GuildId) -> BoxFuture<Option<VoiceStatus>> {
+        let bot = self.clone();
+        Box::pin(async move { Self::voice_status(&bot, guild).await })
     }
 }
 

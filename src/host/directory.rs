@@ -1,4 +1,4 @@
-//! Whose command is it? The union of all plugins' commands, and who owns which.
+//! Whose command is it? The union of the host's and all plugins' commands, and who owns which.
 
 use serde_json::Value;
 use std::collections::HashMap;
@@ -9,27 +9,41 @@ const CHAT_INPUT: u64 = 1;
 /// Type and name: Discord's key of a command.
 type Key = (u64, String);
 
-/// The union of the plugins' commands.
+/// Who answers a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// The host itself.
+    Host,
+    /// The plugin at this place of the list.
+    Plugin(usize),
+}
+
+/// The union of the host's and the plugins' commands.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
-    owners: HashMap<Key, usize>,
+    owners: HashMap<Key, Owner>,
     /// For one bulk overwrite.
     pub(crate) list: Vec<Value>,
-    /// Commands two plugins wanted: name, owner, who lost.
-    pub(crate) conflicts: Vec<(String, usize, usize)>,
+    /// Commands two wanted: name, owner, which plugin lost.
+    pub(crate) conflicts: Vec<(String, Owner, usize)>,
 }
 
 impl Directory {
-    /// In the order of the plugins: of two that want the same name, the first has it.
-    pub(crate) fn union(lists: &[Vec<Value>]) -> Self {
+    /// The host's own, then in the order of the plugins: of two that want the same name, the first
+    /// has it.
+    pub(crate) fn union(host: &[Value], lists: &[Vec<Value>]) -> Self {
         let mut all = Self::default();
+        for command in host {
+            all.owners.insert(key(command), Owner::Host);
+            all.list.push(command.clone());
+        }
         for (plugin, list) in lists.iter().enumerate() {
             for command in list {
                 let key = key(command);
                 match all.owners.get(&key) {
                     Some(&owner) => all.conflicts.push((key.1, owner, plugin)),
                     None => {
-                        all.owners.insert(key, plugin);
+                        all.owners.insert(key, Owner::Plugin(plugin));
                         all.list.push(command.clone());
                     }
                 }
@@ -39,7 +53,7 @@ impl Directory {
     }
 
     /// Who answers the command in an interaction's `data`.
-    pub(crate) fn owner(&self, data: &Value) -> Option<usize> {
+    pub(crate) fn owner(&self, data: &Value) -> Option<Owner> {
         self.owners.get(&key(data)).copied()
     }
 }
@@ -71,12 +85,25 @@ mod tests {
                 json!({ "name": "say" }),
             ],
         ];
-        let all = Directory::union(&lists);
+        let all = Directory::union(&[], &lists);
         assert_eq!(all.list.len(), 2);
-        assert_eq!(all.conflicts, [("play".to_owned(), 0, 1)]);
-        assert_eq!(all.owner(&json!({ "name": "play", "type": 1 })), Some(0));
-        assert_eq!(all.owner(&json!({ "name": "say" })), Some(1));
-        assert_eq!(all.owner(&json!({ "name": "dance" })), None);
+        assert_eq!(all.conflicts, [("play".to_owned(), Owner::Plugin(0), 1)]);
+        let owner = |data: Value| all.owner(&data);
+        assert_eq!(
+            owner(json!({ "name": "play", "type": 1 })),
+            Some(Owner::Plugin(0))
+        );
+        assert_eq!(owner(json!({ "name": "say" })), Some(Owner::Plugin(1)));
+        assert_eq!(owner(json!({ "name": "dance" })), None);
+    }
+
+    #[test]
+    fn no_plugin_can_take_a_command_of_the_host() {
+        let host = [json!({ "name": "voice" })];
+        let all = Directory::union(&host, &[vec![json!({ "name": "voice", "mine": true })]]);
+        assert_eq!(all.list, host);
+        assert_eq!(all.conflicts, [("voice".to_owned(), Owner::Host, 0)]);
+        assert_eq!(all.owner(&json!({ "name": "voice" })), Some(Owner::Host));
     }
 
     #[test]
@@ -85,8 +112,9 @@ mod tests {
             vec![json!({ "name": "x" })],
             vec![json!({ "name": "x", "type": 3 })],
         ];
-        let all = Directory::union(&lists);
+        let all = Directory::union(&[], &lists);
         assert!(all.conflicts.is_empty());
-        assert_eq!(all.owner(&json!({ "name": "x", "type": 3 })), Some(1));
+        let owner = all.owner(&json!({ "name": "x", "type": 3 }));
+        assert_eq!(owner, Some(Owner::Plugin(1)));
     }
 }

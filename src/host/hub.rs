@@ -74,7 +74,8 @@ impl Hub {
         });
     }
 
-    /// Answers a person in a plugin's place.
+    /// Answers a person, for the host itself or in a plugin's place. Mentions name people without
+    /// calling them.
     pub(crate) fn answer(&self, open: &Open, text: &str) {
         let Open {
             id,
@@ -92,13 +93,16 @@ impl Hub {
         let call = if *deferred {
             let application = self.runner.application_id();
             let path = format!("/webhooks/{application}/{token}/messages/@original");
-            rest("PATCH", path, json!({ "content": text }))
+            let body = json!({ "content": text, "allowed_mentions": { "parse": [] } });
+            rest("PATCH", path, body)
         } else {
             // rest.md section 5: 8 is the only answer to an autocompletion (type 4); 64 shows a
             // message to the one person only.
             let body = match kind {
                 4 => json!({ "type": 8, "data": { "choices": [] } }),
-                _ => json!({ "type": 4, "data": { "content": text, "flags": 64 } }),
+                _ => json!({ "type": 4, "data": {
+                    "content": text, "flags": 64, "allowed_mentions": { "parse": [] },
+                } }),
             };
             rest("POST", format!("/interactions/{id}/{token}/callback"), body)
         };

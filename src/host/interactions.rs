@@ -17,6 +17,9 @@ const TOKEN_LIFE: Duration = Duration::from_secs(15 * 60);
 /// More open interactions than this are a flood; the oldest promises are not tracked then.
 const MAX_OPEN: usize = 4096;
 
+/// Who owes what the host answers itself: no plugin has this place.
+pub(crate) const HOST: usize = usize::MAX;
+
 /// One interaction nobody has finished answering.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Open {
@@ -24,7 +27,7 @@ pub(crate) struct Open {
     pub(crate) token: String,
     /// Discord's interaction type.
     pub(crate) kind: u8,
-    /// Who owes the answer.
+    /// Who owes the answer; [`HOST`] is the host itself.
     pub(crate) plugin: usize,
     /// It was deferred: "thinking…" stands there.
     pub(crate) deferred: bool,

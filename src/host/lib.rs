@@ -14,6 +14,7 @@ mod behaviour;
 mod bot;
 mod call;
 mod clock;
+mod commands;
 mod control;
 mod directory;
 mod entry;
@@ -109,7 +110,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// Starts every plugin, registers their commands, returns when both are done. A plugin that can
+    /// Starts every plugin, registers their commands and the host's own, returns when both are done. A plugin that can
     /// not start is logged and reported; the others run.
     ///
     /// # Errors
@@ -211,10 +212,8 @@ impl Host {
             scope,
             registered: None,
         };
-        if host.links.iter().any(|link| link.grants.has("commands")) {
-            registrar.register().await;
-            host.tasks.push(tokio::spawn(registrar.run()));
-        }
+        registrar.register().await;
+        host.tasks.push(tokio::spawn(registrar.run()));
         Ok(host)
     }
 

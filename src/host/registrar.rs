@@ -1,7 +1,12 @@
-//! Registers slash commands: the union of all plugins', by bulk overwrite (protocol/rest.md
-//! section 6), and routes them by the same list.
+//! Registers slash commands: the union of the host's and all plugins', by bulk overwrite
+//! (protocol/rest.md section 6), and routes them by the same list.
 
-use crate::{Call, directory::Directory, hub::Hub, link::Link};
+use crate::{
+    Call, commands,
+    directory::{Directory, Owner},
+    hub::Hub,
+    link::Link,
+};
 use mynah_wire::GuildId;
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
@@ -75,12 +80,15 @@ impl Registrar {
 
     fn refresh(&self) -> Vec<Value> {
         let lists: Vec<Vec<Value>> = self.links.iter().map(|link| link.commands()).collect();
-        let directory = Directory::union(&lists);
+        let directory = Directory::union(&commands::definitions(), &lists);
         let id = |plugin: usize| self.links.get(plugin).map_or("?", |link| &link.id);
         for (command, owner, loser) in &directory.conflicts {
+            let owner = match owner {
+                Owner::Host => "the bot itself".to_owned(),
+                Owner::Plugin(plugin) => format!("plugin {}", id(*plugin)),
+            };
             tracing::warn!(
-                "/{command} belongs to plugin {}; the one of plugin {} is left out",
-                id(*owner),
+                "/{command} belongs to {owner}; the one of plugin {} is left out",
                 id(*loser)
             );
         }

@@ -1,6 +1,14 @@
 //! From the engine's events to the plugins' mailboxes. Never waits for a plugin.
 
-use crate::{clock, hub::Hub, link::Link, mailbox::Event};
+use crate::{
+    clock,
+    commands::{self, Question},
+    directory::Owner,
+    hub::Hub,
+    interactions::HOST,
+    link::Link,
+    mailbox::Event,
+};
 use mynah_engine::{Event as Incoming, StopReason, TrackEvent, VoiceEvent};
 use mynah_plugin::abi;
 use mynah_wire::GuildId;
@@ -14,6 +22,8 @@ use tokio::{
 
 /// A callback this long means the plugin hangs (architecture C5.3).
 pub(crate) const STUCK: Duration = Duration::from_secs(5);
+/// Discord's interaction type of a command (protocol/rest.md section 5).
+const COMMAND: u8 = 2;
 /// How often that is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -31,6 +41,7 @@ struct Asked {
     token: String,
     #[serde(rename = "type")]
     kind: u8,
+    guild_id: Option<GuildId>,
     #[serde(default)]
     data: Value,
 }
@@ -160,16 +171,28 @@ impl Router {
         let owner = match asked.data.get("custom_id").and_then(Value::as_str) {
             Some(custom_id) => custom_id
                 .split_once(':')
-                .and_then(|(id, _)| self.links.iter().position(|link| link.id == id)),
+                .and_then(|(id, _)| self.links.iter().position(|link| link.id == id))
+                .map(Owner::Plugin),
             None => self.hub.directory().owner(&asked.data),
         };
         let id = asked.id.get();
         // Somebody owes an answer from now on; without an owner, the host does.
-        let link = owner.and_then(|owner| self.links.get(owner));
-        let index = link.map_or(usize::MAX, |link| link.index);
+        let link = match owner {
+            Some(Owner::Plugin(plugin)) => self.links.get(plugin),
+            Some(Owner::Host) | None => None,
+        };
+        let index = link.map_or(HOST, |link| link.index);
         self.hub
             .interactions()
             .begin(clock::now(), id, &asked.token, asked.kind, index);
+        if owner == Some(Owner::Host) && asked.kind == COMMAND {
+            let question = Question {
+                id,
+                guild: asked.guild_id,
+                data: asked.data,
+            };
+            return commands::answer(&self.hub, question);
+        }
         let Some(link) = link else {
             let open = self.hub.interactions().take(id);
             if let Some(open) = open {
@@ -188,6 +211,9 @@ impl Router {
         let overdue = self.hub.interactions().overdue(clock::now());
         for open in overdue {
             let Some(link) = self.links.get(open.plugin) else {
+                tracing::warn!("a command of the host was not answered in time");
+                self.hub
+                    .answer(&open, "This takes too long now. Try again in a moment.");
                 continue;
             };
             tracing::warn!(plugin = %link.id, "it did not answer an interaction in time");

@@ -1,6 +1,8 @@
 //! The seam between host and engine: who carries out what plugins ask for.
 
 use crate::{Call, OpError};
+use mynah_engine::VoiceStatus;
+use mynah_wire::GuildId;
 use serde_json::Value;
 use std::pin::Pin;
 
@@ -19,4 +21,8 @@ pub trait Runner: Send + Sync + 'static {
 
     /// Begins one op. Called on any thread inside a tokio runtime; must not block.
     fn run(&self, call: Call) -> BoxFuture<Outcome>;
+
+    /// How the voice session of a guild is doing; `None` if the bot is in none of its channels. For
+    /// the host's own `/voice status`, not for plugins.
+    fn voice_status(&self, guild: GuildId) -> BoxFuture<Option<VoiceStatus>>;
 }

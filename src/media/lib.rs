@@ -44,6 +44,7 @@ pub mod wav;
 use std::path::Path;
 
 pub use error::MediaError;
+pub use guard::install_panic_hook;
 pub use info::Info;
 pub use media::{Damage, Media, OpenOptions, Read};
 

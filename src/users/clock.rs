@@ -12,6 +12,12 @@ pub fn unix_us() -> u64 {
     u64::try_from(since_epoch().as_micros()).unwrap_or(u64::MAX)
 }
 
+/// The same for an earlier moment.
+pub fn unix_us_at(at: Instant) -> u64 {
+    let ago = u64::try_from(now().saturating_duration_since(at).as_micros()).unwrap_or(u64::MAX);
+    unix_us().saturating_sub(ago)
+}
+
 /// A number that differs from start to start, for jitter and first sequence numbers (not for keys).
 pub fn seed() -> u64 {
     let since = since_epoch();

@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use mynah_wire::rng::Rng;
 use mynah_wire::{GuildId, UserId};
-use rustls::ClientConfig;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 
-use crate::types::{HearRequest, Heard, SayReport, SayRequest, VoiceTicket};
+use crate::types::{HearRequest, Heard, Privacy, SayReport, SayRequest, VoiceTicket};
 use crate::user::{Command, Refusal};
-use crate::{Error, clock, hear, socket, speech, user};
+use crate::{Error, TicketOffice, clock, hear, socket, speech, user};
 
 /// How long the first packet of a speech may take; longer means there is no connection to speak on.
 const FIRST_PACKET: Duration = Duration::from_secs(10);
@@ -27,7 +26,7 @@ pub struct Users {
 
 #[derive(Debug)]
 struct Inner {
-    tls: Arc<ClientConfig>,
+    shared: user::Shared,
     people: Mutex<HashMap<UserId, Person>>,
     seed: AtomicU64,
 }
@@ -35,7 +34,7 @@ struct Inner {
 #[derive(Clone, Debug)]
 struct Person {
     guild_id: GuildId,
-    commands: mpsc::Sender<Command>,
+    line: user::Line,
 }
 
 impl Users {
@@ -44,20 +43,35 @@ impl Users {
     /// # Errors
     /// [`Error::Certificate`].
     pub fn new(ca_pem: &[u8]) -> Result<Self, Error> {
+        Self::with_office(ca_pem, None)
+    }
+
+    /// As [`Users::new`]; who loses all credentials gets new ones at `office`. Without one such a
+    /// user leaves voice.
+    ///
+    /// # Errors
+    /// [`Error::Certificate`].
+    pub fn with_office(ca_pem: &[u8], office: Option<TicketOffice>) -> Result<Self, Error> {
         Ok(Self {
             inner: Arc::new(Inner {
-                tls: socket::tls(ca_pem)?,
+                shared: user::Shared {
+                    tls: socket::tls(ca_pem)?,
+                    office,
+                    crypto: Arc::new(Semaphore::new(user::CRYPTO_AT_ONCE)),
+                },
                 people: Mutex::default(),
                 seed: AtomicU64::new(clock::seed()),
             }),
         })
     }
 
-    /// Joins voice; returns when media can flow. A ticket for somebody already there moves them: in
-    /// the same guild their speech and recordings go on.
+    /// Joins voice; returns when the user hears the others and is heard by them: connected and, if
+    /// others are in an end-to-end encrypted call, in their group. Keys that do not come are waited
+    /// for three seconds. A ticket for somebody already there moves them: in the same guild their
+    /// speech and recordings go on.
     ///
     /// # Errors
-    /// [`Error::Join`] with the reason, after up to a minute of trying.
+    /// [`Error::Join`] with the reason, after up to a minute of trying; [`Error::Identity`].
     pub async fn join(&self, ticket: VoiceTicket) -> Result<(), Error> {
         let user_id = ticket.user_id;
         let failed = |reason| Error::Join { user_id, reason };
@@ -69,7 +83,7 @@ impl Users {
                     done,
                 };
                 // An old session that ends meanwhile cannot take the ticket: a new one can.
-                if person.commands.send(command).await.is_ok()
+                if person.line.commands.send(command).await.is_ok()
                     && let Ok(answer) = answer.await
                 {
                     return answer.map_err(failed);
@@ -80,8 +94,8 @@ impl Users {
         }
         let (done, answer) = oneshot::channel();
         let guild_id = ticket.guild_id;
-        let commands = user::start(ticket, Arc::clone(&self.inner.tls), self.seed(), done);
-        self.people().insert(user_id, Person { guild_id, commands });
+        let line = user::start(ticket, self.inner.shared.clone(), self.seed(), done)?;
+        self.people().insert(user_id, Person { guild_id, line });
         match answer.await {
             Ok(answer) => answer.map_err(failed),
             Err(_) => Err(failed("the session was replaced".to_owned())),
@@ -95,12 +109,17 @@ impl Users {
             return;
         };
         let (done, gone) = oneshot::channel();
-        if person.commands.send(Command::Leave { done }).await.is_ok() {
+        let sent = person.line.commands.send(Command::Leave { done }).await;
+        if sent.is_ok() {
             let _ = tokio::time::timeout(GOODBYE, gone).await;
         }
     }
 
     /// Speaks. Returns when the first packet has left, or the last one when asked to wait.
+    ///
+    /// While end-to-end keys are on their way the speech waits for them, so none of its words is
+    /// lost. While nobody else is in an end-to-end encrypted call the words are spoken but not sent:
+    /// there is no key, and nobody who could hear them.
     ///
     /// # Errors
     /// [`Error::NotInVoice`], [`Error::EndlessWait`], [`Error::Media`], [`Error::BadTone`],
@@ -118,7 +137,7 @@ impl Users {
             started,
             done,
         };
-        let sent = person.commands.send(command).await;
+        let sent = person.line.commands.send(command).await;
         sent.map_err(|_| Error::NotInVoice(user_id))?;
         let ended = || Error::Ended {
             user_id,
@@ -155,7 +174,7 @@ impl Users {
             from: request.from,
             done,
         };
-        let sent = person.commands.send(command).await;
+        let sent = person.line.commands.send(command).await;
         sent.map_err(|_| Error::NotInVoice(user_id))?;
         let capture = match captured.await {
             Ok(Ok(capture)) => capture,
@@ -184,7 +203,7 @@ impl Users {
                 self_deaf,
             };
             // Full means the user's task is stuck behind thirty other commands: nothing to tell it.
-            let _ = person.commands.try_send(flags);
+            let _ = person.line.commands.try_send(flags);
         }
     }
 
@@ -193,10 +212,17 @@ impl Users {
         self.person(user_id).is_some()
     }
 
+    /// The user's end-to-end encryption; `None` for somebody who is not in voice.
+    pub fn privacy(&self, user_id: UserId) -> Option<Privacy> {
+        let person = self.person(user_id)?;
+        let privacy = person.line.privacy.borrow().clone();
+        Some(privacy)
+    }
+
     fn person(&self, user_id: UserId) -> Option<Person> {
         let mut people = self.people();
         let person = people.get(&user_id)?.clone();
-        if person.commands.is_closed() {
+        if person.line.commands.is_closed() {
             people.remove(&user_id);
             return None;
         }

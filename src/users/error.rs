@@ -2,6 +2,7 @@
 
 use std::io;
 
+use mynah_dave::group::GroupError;
 use mynah_wire::UserId;
 
 use crate::types::{MAX_OGG_SECONDS, MAX_SAY_SECONDS, MAX_WAV_SECONDS};
@@ -16,6 +17,9 @@ pub enum Error {
     /// The user is in no voice channel.
     #[error("user {0} is not in a voice channel")]
     NotInVoice(UserId),
+    /// No key pair for the end-to-end encryption could be made.
+    #[error("the user's key pair could not be made: {0}")]
+    Identity(#[from] GroupError),
     /// The voice connection could not be made.
     #[error("user {user_id} could not join: {reason}")]
     Join {
@@ -97,7 +101,7 @@ impl Error {
             Self::TooManyRecordings(_) => "wait for one of them to end".into(),
             Self::TooMuch { .. } => "record fewer seconds, or one sender (`from`)".into(),
             Self::SeveralSpeakers(_) => "choose one with `from`, or take format wav".into(),
-            Self::Opus(_) | Self::Io(_) => "see the log".into(),
+            Self::Identity(_) | Self::Opus(_) | Self::Io(_) => "see the log".into(),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod ogg;
 mod order;
+mod packets;
 mod timeline;
 mod wav;
 
@@ -16,7 +17,9 @@ use mynah_audio::SAMPLE_RATE_HZ;
 use mynah_wire::{Ssrc, UserId};
 
 use crate::Error;
-use crate::types::{HearFormat, HearRequest, HearStats, Heard, MAX_OGG_SECONDS, MAX_WAV_SECONDS};
+use crate::types::{
+    HearFormat, HearRequest, HearStats, Heard, KeyLosses, MAX_OGG_SECONDS, MAX_WAV_SECONDS,
+};
 
 /// One received packet, opened.
 #[derive(Clone, Debug)]
@@ -49,6 +52,8 @@ pub struct Capture {
     pub started: Instant,
     /// Senders by stream.
     pub tracks: BTreeMap<Ssrc, Track>,
+    /// What arrived meanwhile and could not be opened.
+    pub lost_to_keys: KeyLosses,
 }
 
 /// The length of a recording, checked.
@@ -59,7 +64,7 @@ pub fn length(request: &HearRequest) -> Result<Duration, Error> {
     let seconds = request.seconds;
     let limit = match request.format {
         HearFormat::Wav | HearFormat::WavFloat => MAX_WAV_SECONDS,
-        HearFormat::Ogg => MAX_OGG_SECONDS,
+        HearFormat::Ogg | HearFormat::Packets => MAX_OGG_SECONDS,
     };
     if seconds > 0.0 && seconds <= limit {
         Ok(Duration::from_secs_f64(seconds))
@@ -73,21 +78,27 @@ pub fn length(request: &HearRequest) -> Result<Duration, Error> {
 /// # Errors
 /// [`Error::SeveralSpeakers`] for an Ogg of more than one sender; [`Error::Opus`], [`Error::Io`].
 pub fn render(capture: &Capture, request: &HearRequest) -> Result<Heard, Error> {
-    let tracks: Vec<&Track> = capture
-        .tracks
-        .values()
-        .filter(|track| request.from.is_none() || track.owner == request.from)
-        .filter(|track| !track.packets.is_empty())
-        .collect();
+    let wanted = |track: &Track| {
+        (request.from.is_none() || track.owner == request.from) && !track.packets.is_empty()
+    };
+    let tracks = capture.tracks.values().filter(|track| wanted(track));
+    let tracks: Vec<&Track> = tracks.collect();
     let frames = (request.seconds * f64::from(SAMPLE_RATE_HZ)).round() as u64;
     let bytes = match request.format {
         HearFormat::Wav => wav::write(capture.started, &tracks, frames, false)?,
         HearFormat::WavFloat => wav::write(capture.started, &tracks, frames, true)?,
         HearFormat::Ogg => ogg::write(capture.started, one_sender(&tracks)?, frames)?,
+        HearFormat::Packets => {
+            let tracks = capture.tracks.iter().filter(|(_, track)| wanted(track));
+            packets::write(capture.started, tracks)?
+        }
     };
     Ok(Heard {
         bytes,
-        stats: stats(capture.started, &tracks),
+        stats: HearStats {
+            lost_to_keys: capture.lost_to_keys,
+            ..stats(capture.started, &tracks)
+        },
     })
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use mynah_session::receive::Losses;
+use mynah_session::voice::DaveReport;
 use mynah_wire::{ChannelId, GuildId, Secret, UserId};
 use serde::Serialize;
 
@@ -75,6 +77,8 @@ pub enum HearFormat {
     WavFloat,
     /// The untouched Opus packets of one sender.
     Ogg,
+    /// The untouched packets as they came, each with its time: JSON, for measuring.
+    Packets,
 }
 
 /// Record what a user hears from now on.
@@ -104,6 +108,67 @@ pub struct HearStats {
     pub first_packet_us: Option<u64>,
     /// Longest time between two packets of one sender.
     pub max_gap_ms: f64,
+    /// Packets that arrived and could not be opened, of all senders, whoever was asked for: without
+    /// its key a packet is nobody's.
+    pub lost_to_keys: KeyLosses,
+}
+
+/// Packets that arrived and were not heard, by reason; see
+/// [`mynah_session::receive::Losses`]. All are 0 in a call that works. Frames of the time before the
+/// user was let into the group are meant for others and not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct KeyLosses {
+    /// No key opened it within two seconds.
+    pub no_key: u64,
+    /// Nobody said within two seconds whose stream it was.
+    pub unknown_ssrc: u64,
+    /// More packets waited for keys than may.
+    pub overflow: u64,
+    /// Not end-to-end encrypted in an encrypted call.
+    pub plain: u64,
+    /// Came a second time; also where the network duplicates.
+    pub replayed: u64,
+}
+
+impl KeyLosses {
+    /// What was lost from `before` to `after`.
+    pub(crate) const fn between(before: &Losses, after: &Losses) -> Self {
+        Self {
+            no_key: after.no_key.saturating_sub(before.no_key),
+            unknown_ssrc: after.unknown_ssrc.saturating_sub(before.unknown_ssrc),
+            overflow: after.overflow.saturating_sub(before.overflow),
+            plain: after.plain.saturating_sub(before.plain),
+            replayed: after.replayed.saturating_sub(before.replayed),
+        }
+    }
+}
+
+/// A user's end-to-end encryption (DAVE) as the user's own client sees it. Everybody in the call sees
+/// the same epoch, code and members, or somebody is being deceived.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Privacy {
+    /// Version in use; 0 is none, or not connected.
+    pub version: u16,
+    /// Of the group; `None` outside of one.
+    pub epoch: Option<u64>,
+    /// The voice privacy code of the epoch: 30 digits.
+    pub code: Option<String>,
+    /// Who holds the keys, the user included, in ascending order.
+    pub members: Vec<UserId>,
+    /// Fingerprint of the user's own key (dave.md section 8); empty while not connected.
+    pub fingerprint: Vec<u8>,
+}
+
+impl Privacy {
+    pub(crate) fn of(user_id: UserId, report: DaveReport) -> Self {
+        Self {
+            version: report.version,
+            epoch: report.epoch,
+            code: report.privacy_code,
+            members: report.members.into_iter().map(|(id, _)| id).collect(),
+            fingerprint: mynah_dave::code::fingerprint(&report.own_key, user_id.get()),
+        }
+    }
 }
 
 /// A finished recording.

@@ -1,28 +1,36 @@
 //! One simulated user: sockets and timers around the voice machine.
 
+mod crypto;
 mod ear;
+mod joining;
 mod mouth;
+mod outputs;
+mod udp;
 
-use std::net::SocketAddr;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mynah_session::transport::{RtpOpener, RtpSealer};
-use mynah_session::voice::{Config, Event, Input, Output, Session, TransportKeys};
+use mynah_dave::group::Identity;
+use mynah_session::voice::{Config, Input, Session};
+use mynah_wire::UserId;
 use mynah_wire::rng::Rng;
 use mynah_wire::udp::{Datagram, classify};
 use rustls::ClientConfig;
 use tokio::net::UdpSocket;
-use tokio::sync::{mpsc, oneshot};
-use tokio_tungstenite::tungstenite::Message;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::clock;
 use crate::hear::Capture;
 use crate::socket::{Socket, SocketEvent};
 use crate::speech::Frame;
-use crate::types::VoiceTicket;
+use crate::types::{Privacy, VoiceTicket};
+use crate::{Error, TicketOffice};
+use crypto::Crypto;
 use ear::Ear;
+use joining::Joining;
 use mouth::Mouth;
+use outputs::Drained;
 
 /// Commands waiting for one user; callers wait when it is full.
 const COMMANDS: usize = 32;
@@ -30,11 +38,9 @@ const COMMANDS: usize = 32;
 const BATCH: usize = 64;
 /// Larger than any datagram we accept.
 const DATAGRAM_BYTES: usize = 2048;
-/// How long a user mends a lost connection. There is no gateway to get fresh credentials from, so
-/// longer makes no sense.
+/// How long a user mends a lost connection: whoever drives the users waits for it.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
-
-/// How often a ticket is shown before it counts as refused. Only the main gateway can give another.
+/// How often tickets are shown without success before the user counts as refused.
 const MAX_SHOWN: u32 = 2;
 
 /// What can be asked of a user's task.
@@ -61,7 +67,7 @@ pub enum Command {
         /// How long.
         length: Duration,
         /// Only this sender.
-        from: Option<mynah_wire::UserId>,
+        from: Option<UserId>,
         /// What came.
         done: oneshot::Sender<Result<Capture, ear::Refusal>>,
     },
@@ -79,66 +85,103 @@ pub enum Command {
     },
 }
 
+pub use crypto::AT_ONCE as CRYPTO_AT_ONCE;
 pub use ear::{MAX_CAPTURE_BYTES, Refusal};
 
-/// Starts a user's task; the sender reaches it until the session ends.
+/// What all users of one server share.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// For the voice websocket.
+    pub tls: Arc<ClientConfig>,
+    /// Where new credentials come from, if from anywhere.
+    pub office: Option<TicketOffice>,
+    /// How many MLS steps are computed at once.
+    pub crypto: Arc<Semaphore>,
+}
+
+/// What others know of a user's task, which runs until the session ends.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// Reaches it.
+    pub commands: mpsc::Sender<Command>,
+    /// Its end-to-end encryption.
+    pub privacy: watch::Receiver<Privacy>,
+}
+
+/// Starts a user's task.
+///
+/// # Errors
+/// [`Error::Identity`].
 pub fn start(
     ticket: VoiceTicket,
-    tls: Arc<ClientConfig>,
+    shared: Shared,
     seed: u64,
-    done: oneshot::Sender<Result<(), String>>,
-) -> mpsc::Sender<Command> {
+    done: joining::Done,
+) -> Result<Line, Error> {
     let (commands, inbox) = mpsc::channel(COMMANDS);
+    let (privacy, watched) = watch::channel(Privacy::default());
     let mut rng = Rng::new(seed);
     let config = Config {
         guild_id: ticket.guild_id,
         user_id: ticket.user_id,
         channel_id: ticket.channel_id,
         allow_legacy_modes: true,
-        max_dave_version: 0,
+        max_dave_version: mynah_dave::VERSION,
+        // Of this user alone and of this stay alone, as a person's client without a persistent key.
+        identity: Some(Arc::new(Identity::generate()?)),
         give_up_after: GIVE_UP_AFTER,
         seed: rng.next_u64(),
     };
+    let mut joining = Joining::default();
+    joining.push(done);
     let user = User {
         machine: Session::new(config, clock::now()),
         ticket,
-        tls,
+        crypto: Crypto::new(Arc::clone(&shared.crypto)),
+        shared,
         socket: None,
         udp: None,
         mouth: Mouth::new(rng.next_u16(), rng.next_u32()),
         ear: Ear::default(),
-        joining: vec![done],
+        company: BTreeSet::new(),
+        privacy,
+        joining,
         leaving: None,
+        is_fresh: true,
         shown: 0,
         refused: None,
         last_close: String::new(),
         rng,
     };
     tokio::spawn(user.run(inbox));
-    commands
+    Ok(Line {
+        commands,
+        privacy: watched,
+    })
 }
 
 struct User {
     machine: Session,
     ticket: VoiceTicket,
-    tls: Arc<ClientConfig>,
+    shared: Shared,
+    crypto: Crypto,
     socket: Option<Socket>,
     udp: Option<UdpSocket>,
     mouth: Mouth,
     ear: Ear,
-    joining: Vec<oneshot::Sender<Result<(), String>>>,
+    /// Who else is here.
+    company: BTreeSet<UserId>,
+    privacy: watch::Sender<Privacy>,
+    joining: Joining,
     leaving: Option<oneshot::Sender<()>>,
-    /// How often the ticket was shown since the last success.
+    /// The ticket has not been shown yet.
+    is_fresh: bool,
+    /// How often tickets were shown since the last success.
     shown: u32,
     /// Why the session was given up, when it was not the machine that did.
     refused: Option<String>,
     last_close: String,
     rng: Rng,
-}
-
-enum Drained {
-    Wait(Option<Instant>),
-    Ended(String),
 }
 
 impl User {
@@ -149,33 +192,41 @@ impl User {
                 Drained::Wait(wake) => wake,
                 Drained::Ended(reason) => break reason,
             };
-            let wake = [wake, self.mouth.wake(), self.ear.wake()]
-                .into_iter()
-                .flatten()
-                .min();
+            // Everything the machine had to say about keys has been heard: what is sealed now is
+            // sealed with the right ones.
+            let now = clock::now();
+            self.speak(now).await;
+            self.ear.finish(now);
+            let hearing = self.hearing();
+            if self.joining.look(now, hearing) {
+                self.shown = 0;
+            }
+            let wakes = [
+                wake,
+                self.mouth.wake(),
+                self.ear.wake(),
+                self.joining.wake(hearing),
+            ];
+            let wake = wakes.into_iter().flatten().min();
             tokio::select! {
                 event = next_event(&mut self.socket) => self.on_socket(event),
-                received = receive(self.udp.as_ref(), &mut buffer) => {
+                done = self.crypto.next() => {
+                    self.machine.handle(clock::now(), Input::Crypto(done));
+                }
+                received = udp::receive(self.udp.as_ref(), &mut buffer) => {
                     self.on_datagrams(&mut buffer, received);
                 }
                 command = commands.recv() => self.on_command(command),
                 () = sleep_until(wake) => {}
             }
-            let now = clock::now();
-            self.machine.handle(now, Input::Tick);
-            self.speak(now).await;
-            self.ear.finish(now);
+            self.machine.handle(clock::now(), Input::Tick);
         };
         tracing::debug!(user = %self.ticket.user_id, reason, "simulated user left voice");
-        for done in self.joining.drain(..) {
-            let _ = done.send(Err(reason.clone()));
-        }
+        self.joining.fail(&reason);
         if let Some(done) = self.leaving.take() {
             let _ = done.send(());
         }
     }
-
-    // --- inputs --------------------------------------------------------------------------------
 
     fn on_socket(&mut self, event: SocketEvent) {
         let now = clock::now();
@@ -196,11 +247,10 @@ impl User {
         let mut received = received;
         for _ in 0..BATCH {
             let Some(packet) = received.and_then(|length| buffer.get_mut(..length)) else {
-                return;
+                break;
             };
             let now = clock::now();
             match classify(packet) {
-                // Here DAVE will open the frame of its sender, between transport and ear.
                 Datagram::Rtp => self.ear.take(now, packet),
                 Datagram::Discovery | Datagram::Ping => {
                     self.machine.handle(now, Input::Datagram(packet));
@@ -209,19 +259,21 @@ impl User {
             }
             received = self.udp.as_ref().and_then(|udp| udp.try_recv(buffer).ok());
         }
+        while let Some(user_id) = self.ear.undecryptable() {
+            let now = clock::now();
+            self.machine.handle(now, Input::Undecryptable { user_id });
+        }
     }
 
     fn on_command(&mut self, command: Option<Command>) {
         let now = clock::now();
         match command {
             Some(Command::Ticket { ticket, done }) => {
-                let same = ticket == self.ticket;
+                let is_news = ticket != self.ticket || !self.mouth.has_line();
                 self.joining.push(done);
                 self.ticket = ticket;
                 self.shown = 0;
-                if same && self.mouth.has_line() {
-                    self.joined();
-                } else {
+                if is_news {
                     self.show_ticket();
                 }
             }
@@ -247,8 +299,33 @@ impl User {
         }
     }
 
+    /// The main gateway is asked for credentials. The first answer is the ticket the user came with;
+    /// later ones come from the office, or are the same again.
+    fn ask_for_ticket(&mut self) {
+        let office = self.shared.office.as_ref().filter(|_| !self.is_fresh);
+        let renewed = office.map(|office| {
+            let ticket = &self.ticket;
+            office.renew(ticket.guild_id, ticket.user_id)
+        });
+        let reason = match renewed {
+            Some(None) => "the user is in no voice channel any more".to_owned(),
+            _ if self.shown >= MAX_SHOWN => format!(
+                "the voice server does not take the ticket any more ({})",
+                self.last_close
+            ),
+            Some(Some(ticket)) => {
+                self.ticket = ticket;
+                return self.show_ticket();
+            }
+            None => return self.show_ticket(),
+        };
+        self.refused = Some(reason);
+        self.machine.handle(clock::now(), Input::Leave);
+    }
+
     /// What the main gateway would have said.
     fn show_ticket(&mut self) {
+        self.is_fresh = false;
         self.shown += 1;
         let now = clock::now();
         let ticket = self.ticket.clone();
@@ -267,100 +344,6 @@ impl User {
             },
         );
     }
-
-    // --- outputs -------------------------------------------------------------------------------
-
-    async fn drain(&mut self) -> Drained {
-        loop {
-            match self.machine.poll() {
-                Output::JoinMain { channel_id: None } => {}
-                // The ticket is all the main gateway there is: asked again, it says the same.
-                Output::JoinMain { .. } if self.shown < MAX_SHOWN => self.show_ticket(),
-                Output::JoinMain { .. } => {
-                    let reason = format!(
-                        "the voice server does not take the ticket any more ({})",
-                        self.last_close
-                    );
-                    self.refused = Some(reason);
-                    self.machine.handle(clock::now(), Input::Leave);
-                }
-                Output::OpenWs { url } => {
-                    self.socket = Some(Socket::open(url, Arc::clone(&self.tls)));
-                }
-                Output::SendText(text) => self.send(Message::text(text)),
-                Output::SendBinary(bytes) => self.send(Message::binary(bytes)),
-                Output::CloseWs { code } => {
-                    if let Some(socket) = self.socket.take() {
-                        socket.close(code);
-                    }
-                }
-                Output::OpenUdp { peer } => self.udp = connected(peer).await,
-                Output::SendDatagram(bytes) => {
-                    if let Some(udp) = &self.udp {
-                        // Lost control packets are resent by the machine.
-                        let _ = udp.send(&bytes).await;
-                    }
-                }
-                Output::CloseUdp => {
-                    self.udp = None;
-                    self.mouth.unplug();
-                    self.ear.unplug();
-                }
-                Output::Keys(keys) => self.plug(&keys),
-                Output::Event(Event::Ended(reason)) => {
-                    let refused = self.refused.take();
-                    return Drained::Ended(refused.unwrap_or_else(|| reason.to_string()));
-                }
-                Output::Event(event) => self.on_event(event),
-                Output::Wait(wake) => return Drained::Wait(wake),
-            }
-        }
-    }
-
-    fn send(&mut self, message: Message) {
-        let Some(socket) = &self.socket else {
-            return;
-        };
-        if !socket.send(message) {
-            self.socket = None;
-            let now = clock::now();
-            self.machine.handle(now, Input::WsClosed { code: None });
-        }
-    }
-
-    fn plug(&mut self, keys: &TransportKeys) {
-        let sealer = RtpSealer::new(keys.mode, &keys.secret_key, self.rng.next_u32());
-        self.mouth.plug(clock::now(), sealer, keys.ssrc);
-        self.ear.plug(RtpOpener::new(keys.mode, &keys.secret_key));
-        self.joined();
-    }
-
-    fn joined(&mut self) {
-        self.shown = 0;
-        for done in self.joining.drain(..) {
-            let _ = done.send(Ok(()));
-        }
-    }
-
-    fn on_event(&mut self, event: Event) {
-        match event {
-            Event::Speaking { user_id, ssrc, .. } => self.ear.learn(ssrc, user_id),
-            Event::Left(user_id) => self.ear.forget(user_id),
-            Event::Lost { reason } => {
-                tracing::debug!(user = %self.ticket.user_id, reason, "voice connection lost");
-            }
-            _ => {}
-        }
-    }
-
-    async fn speak(&mut self, now: Instant) {
-        while let Some(packet) = self.mouth.due(now) {
-            if let Some(udp) = &self.udp {
-                // A refused datagram is a lost one.
-                let _ = udp.send(packet).await;
-            }
-        }
-    }
 }
 
 async fn next_event(socket: &mut Option<Socket>) -> SocketEvent {
@@ -368,31 +351,6 @@ async fn next_event(socket: &mut Option<Socket>) -> SocketEvent {
         Some(socket) => socket.next().await,
         None => std::future::pending().await,
     }
-}
-
-async fn receive(udp: Option<&UdpSocket>, buffer: &mut [u8]) -> Option<usize> {
-    match udp {
-        // Errors are ICMP answers of a dead server; the machine notices by its own timeouts.
-        Some(udp) => udp.recv(buffer).await.ok(),
-        None => std::future::pending().await,
-    }
-}
-
-async fn connected(peer: SocketAddr) -> Option<UdpSocket> {
-    let any: SocketAddr = if peer.is_ipv4() {
-        ([0, 0, 0, 0], 0).into()
-    } else {
-        ([0u16; 8], 0).into()
-    };
-    let open = async {
-        let udp = UdpSocket::bind(any).await?;
-        udp.connect(peer).await?;
-        Ok::<_, std::io::Error>(udp)
-    };
-    // Without a socket discovery gets no answer, and the machine tries again or gives up.
-    open.await
-        .inspect_err(|error| tracing::error!(%error, %peer, "cannot open a UDP socket"))
-        .ok()
 }
 
 async fn sleep_until(wake: Option<Instant>) {

@@ -107,7 +107,7 @@ impl Stage {
                 "/channels",
                 json!({
                     "guild_id": ready.guild_id, "name": "Demo", "kind": "voice",
-                    "bitrate": BITRATE_BPS, "dave": "off",
+                    "bitrate": BITRATE_BPS,
                 }),
             )
             .await?;

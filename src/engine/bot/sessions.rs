@@ -2,19 +2,38 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use mynah_pulse::{MixConfig, SessionKey};
 use mynah_session::voice as voice_machine;
 use mynah_wire::{ChannelId, GuildId};
+use tokio::sync::oneshot;
 
 use super::{Inner, Voice};
 use crate::voice::{self, VoiceCommand, VoiceSetup};
-use crate::{Bitrate, Event, TrackEvent, VoiceError};
+use crate::{Bitrate, Bot, Event, TrackEvent, VoiceError, VoiceStatus};
 
 /// Discord's own range for voice bitrates, and libopus' lower end.
 const BITRATES: std::ops::RangeInclusive<u32> = 8_000..=384_000;
 /// A voice channel's bitrate when the gateway did not say (rest.md section 9).
 const DEFAULT_BITRATE: u32 = 64_000;
+
+/// A session that is just saying its last silence answers after that.
+const STATUS_TIMEOUT: Duration = Duration::from_secs(2);
+
+impl Bot {
+    /// How the voice session in a guild is doing; `None` when there is none, or it is not connected.
+    pub async fn voice_status(&self, guild: GuildId) -> Option<VoiceStatus> {
+        let (done, status) = oneshot::channel();
+        let ask = async {
+            self.inner
+                .to_voice(guild, VoiceCommand::Status { done })
+                .await;
+            status.await.ok()
+        };
+        tokio::time::timeout(STATUS_TIMEOUT, ask).await.ok()?
+    }
+}
 
 impl Inner {
     pub(super) fn voice(&self) -> MutexGuard<'_, HashMap<GuildId, Voice>> {
@@ -108,7 +127,8 @@ impl Inner {
                 user_id: self.user_id,
                 channel_id: channel,
                 allow_legacy_modes: self.config.allow_legacy_modes,
-                max_dave_version: 0,
+                max_dave_version: mynah_dave::VERSION,
+                identity: self.identity.clone(),
                 give_up_after: self.config.reconnect_give_up,
                 seed: self.next_seed(),
             },
@@ -116,6 +136,7 @@ impl Inner {
             main,
             pulse: self.mixes.clone(),
             key,
+            crypto: self.crypto.clone(),
             events: self.events.clone(),
             seed: self.next_seed(),
             on_end: Box::new(move || {

@@ -113,7 +113,7 @@ async fn an_allowed_origin_is_downloaded_once() {
     let (fetcher, dir) = fetcher(vec![origin.clone()]);
     let address = format!("{origin}/attachments/song.mp3");
     let first = fetcher.fetch(&address).await.unwrap();
-    assert_eq!(std::fs::read(&first).unwrap(), b"sound");
+    assert_eq!(std::fs::read(&*first).unwrap(), b"sound");
     // The server answers only once: the second fetch must come from the cache.
     assert_eq!(fetcher.fetch(&address).await.unwrap(), first);
     std::fs::remove_dir_all(dir).unwrap();
@@ -147,8 +147,8 @@ async fn two_downloads_of_one_address_at_once_both_give_the_whole_file() {
         fetcher.fetch(&address).await
     };
     let (first, second) = tokio::join!(fetcher.fetch(&address), second);
-    assert_eq!(std::fs::read(first.unwrap()).unwrap(), body);
-    assert_eq!(std::fs::read(second.unwrap()).unwrap(), body);
+    assert_eq!(std::fs::read(&*first.unwrap()).unwrap(), body);
+    assert_eq!(std::fs::read(&*second.unwrap()).unwrap(), body);
     assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 1);
     std::fs::remove_dir_all(dir).unwrap();
 }
@@ -203,5 +203,87 @@ async fn a_body_over_the_limit_is_cut_off_and_removed() {
     let refused = fetcher.fetch(&format!("{origin}/big.mp3")).await;
     assert_eq!(refused, Err(FetchError::TooLarge { limit: 1000 }));
     assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+/// Answers every request with so many bytes as the name of the file says.
+async fn serve_sizes() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 4096];
+            let read = stream.read(&mut request).await.unwrap();
+            let line = String::from_utf8_lossy(&request[..read]).into_owned();
+            let size = line.split(['/', '-']).nth(1).unwrap();
+            let size: usize = size.parse().unwrap();
+            let head =
+                format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {size}\r\n\r\n");
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream.write_all(&vec![7; size]).await.unwrap();
+        }
+    });
+    origin
+}
+
+#[tokio::test]
+async fn the_least_recently_used_download_goes_first_and_none_that_is_in_use() {
+    let origin = serve_sizes().await;
+    // A file may have 1,000 bytes, all of them together four times that.
+    let (fetcher, dir) = fetcher(vec![origin.clone()]);
+    let fetch = async |name: &str| {
+        fetcher
+            .fetch(&format!("{origin}/{name}.mp3"))
+            .await
+            .unwrap()
+    };
+    let in_use = fetch("1000-a").await;
+    let unused = fetch("1000-b").await.to_path_buf();
+    let used_again = fetch("1000-c").await.to_path_buf();
+    fetch("900-d").await;
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 4, "all fit");
+    assert_eq!(*fetch("1000-c").await, used_again);
+    fetch("1000-e").await;
+    assert!(!unused.exists(), "longest unused of those nobody holds");
+    assert!(in_use.exists() && used_again.exists());
+    // A small one does not push out more than it must: 3,900 bytes and 100 are just enough.
+    fetch("100-f").await;
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 5);
+    // Whatever comes, the one in use stays until it is let go.
+    for name in ["1000-g", "1000-h", "1000-i", "1000-j"] {
+        fetch(name).await;
+    }
+    assert!(in_use.exists() && !used_again.exists());
+    let path = in_use.to_path_buf();
+    drop(in_use);
+    fetch("1000-k").await;
+    assert!(!path.exists());
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[tokio::test]
+async fn what_earlier_runs_left_counts_and_is_never_handed_out() {
+    let origin = serve_sizes().await;
+    let address = format!("{origin}/5-a.mp3");
+    let dir = std::env::temp_dir().join(format!("mynah-left-{:x}", crate::clock::seed()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let name = file_name(&Url::parse(&address).unwrap(), &address);
+    let same_name = dir.join(&name);
+    std::fs::write(&same_name, "of another server that had this address").unwrap();
+    std::fs::write(dir.join("0123456789abcdef.mp3"), [0; 3000]).unwrap();
+    std::fs::write(dir.join("notes.txt"), [0; 9000]).unwrap();
+    let older = std::time::SystemTime::now() - Duration::from_secs(60);
+    let old = dir.join("0123456789abcdef.mp3");
+    let file = std::fs::File::options().append(true).open(old).unwrap();
+    file.set_modified(older).unwrap();
+    let tls = crate::connect::tls(None).unwrap();
+    let fetcher = Fetcher::new(&tls, dir.clone(), 750, vec![origin]).unwrap();
+    assert!(
+        !dir.join("0123456789abcdef.mp3").exists(),
+        "3,039 bytes were too many"
+    );
+    assert!(same_name.exists() && dir.join("notes.txt").exists());
+    let fetched = fetcher.fetch(&address).await.unwrap();
+    assert_eq!(std::fs::read(&*fetched).unwrap(), [7; 5]);
     std::fs::remove_dir_all(dir).unwrap();
 }

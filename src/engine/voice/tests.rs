@@ -1,8 +1,13 @@
 //! The shell's own decisions, without a socket.
 
+use mynah_dave::BaseSecret;
+use mynah_dave::group::Identity;
 use mynah_pulse::{MixConfig, Pulse, PulseConfig};
-use mynah_session::gateway::Command;
+use mynah_session::gateway::{Command, StopReason};
+use mynah_session::voice::{Config, MediaKeys, SenderKeys, TransportKeys};
+use mynah_wire::voice::{close, op};
 use mynah_wire::{EncryptionMode, Ssrc, UserId};
+use serde_json::{Value, json};
 
 use super::*;
 use crate::{TrackEvent, TrackId};
@@ -20,6 +25,10 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
+        Self::with(None)
+    }
+
+    fn with(identity: Option<Arc<Identity>>) -> Self {
         let config = PulseConfig {
             threads: 1,
             fifo: false,
@@ -38,7 +47,8 @@ impl Rig {
                 user_id: UserId::new(90),
                 channel_id: HERE,
                 allow_legacy_modes: false,
-                max_dave_version: 0,
+                max_dave_version: 1,
+                identity,
                 give_up_after: Duration::from_secs(600),
                 seed: 1,
             },
@@ -46,6 +56,7 @@ impl Rig {
             main: to_main,
             key: pulse.handle().open(mix).unwrap(),
             pulse: pulse.handle(),
+            crypto: Arc::new(CryptoPool::start().unwrap()),
             events: to_events,
             seed: 1,
             on_end: Box::new(|| {
@@ -71,12 +82,38 @@ impl Rig {
         joined
     }
 
+    /// A connection with which sound can flow.
     async fn connected(&mut self) {
+        self.transport().await;
+        self.send_with(SenderKeys::Plain).await;
+    }
+
+    /// A connection without keys to send with.
+    async fn transport(&mut self) {
+        self.shell.line.open(([127, 0, 0, 1], 9).into());
+        self.shell.line.attach(&TransportKeys {
+            mode: EncryptionMode::ALL[0],
+            secret_key: [1; 32],
+            ssrc: Ssrc(1),
+        });
         let event = MachineEvent::Connected {
             ssrc: Ssrc(1),
             mode: EncryptionMode::ALL[0],
         };
         self.shell.event(event).await;
+        self.shell.arrive(clock::now()).await;
+    }
+
+    async fn send_with(&mut self, keys: SenderKeys) {
+        self.shell.line.media(MediaKeys::Sender(keys));
+        self.shell.arrive(clock::now()).await;
+    }
+
+    async fn status(&mut self) -> Option<VoiceStatus> {
+        let (done, status) = oneshot::channel();
+        let command = VoiceCommand::Status { done };
+        self.shell.command(Some(command)).await;
+        status.await.ok()
     }
 
     /// Channels asked for on the main gateway since the last call.
@@ -130,7 +167,7 @@ async fn a_join_that_another_one_overtook_is_told_so() {
 #[tokio::test]
 async fn tracks_are_reported_stopped_before_the_session_is_reported_ended() {
     let mut rig = Rig::new();
-    rig.shell.end("on purpose".to_owned()).await;
+    rig.shell.end(EndReason::Left).await;
     let order = [rig.events.recv().await, rig.events.recv().await];
     let stopped_then_ended = matches!(
         order,
@@ -146,4 +183,151 @@ async fn tracks_are_reported_stopped_before_the_session_is_reported_ended() {
         ]
     );
     assert!(stopped_then_ended, "{order:?}");
+}
+
+#[tokio::test]
+async fn a_join_is_answered_when_there_are_keys_to_send_with() {
+    let early = [
+        SenderKeys::Plain,
+        SenderKeys::Unheard,
+        SenderKeys::Sealed {
+            epoch: 1,
+            base: BaseSecret::new([1; 16]),
+        },
+    ];
+    for keys in early {
+        let mut rig = Rig::new();
+        let mut joined = rig.join(HERE).await;
+        rig.transport().await;
+        rig.send_with(SenderKeys::Hold).await;
+        assert!(joined.try_recv().is_err(), "nothing can be heard yet");
+        assert!(rig.told().is_empty());
+        rig.send_with(keys.clone()).await;
+        assert_eq!(joined.try_recv(), Ok(Ok(())), "{keys:?}");
+        let [Event::Voice { kind, .. }] = &rig.told()[..] else {
+            panic!("one event");
+        };
+        assert_eq!(*kind, VoiceEvent::Connected { channel_id: HERE });
+        rig.send_with(SenderKeys::Hold).await;
+        rig.send_with(SenderKeys::Plain).await;
+        assert!(rig.told().is_empty(), "it is told once");
+    }
+}
+
+#[tokio::test]
+async fn a_join_waits_for_keys_no_longer_than_six_seconds() {
+    let mut rig = Rig::new();
+    let mut joined = rig.join(HERE).await;
+    rig.transport().await;
+    let begun = clock::now();
+    rig.shell.arrive(begun + ARRIVAL / 2).await;
+    assert!(joined.try_recv().is_err());
+    rig.shell.arrive(begun + ARRIVAL).await;
+    assert_eq!(joined.try_recv(), Ok(Ok(())));
+}
+
+#[tokio::test]
+async fn keys_that_come_before_the_transport_are_kept_and_those_of_a_closed_line_are_not() {
+    let mut rig = Rig::new();
+    rig.send_with(SenderKeys::Unheard).await;
+    assert!(!rig.shell.line.moves());
+    rig.transport().await;
+    assert!(rig.shell.line.moves());
+    rig.shell.line.close();
+    assert!(!rig.shell.line.moves());
+    rig.transport().await;
+    assert!(!rig.shell.line.moves(), "a new line begins with nothing");
+}
+
+#[tokio::test]
+async fn a_session_that_is_not_connected_has_no_status_and_a_connected_one_tells_where_it_is() {
+    let mut rig = Rig::new();
+    assert_eq!(rig.status().await, None);
+    rig.connected().await;
+    let latency = Duration::from_millis(12);
+    rig.shell.event(MachineEvent::Latency(latency)).await;
+    let status = rig.status().await.unwrap();
+    assert_eq!((status.channel_id, status.ssrc), (HERE, Ssrc(1)));
+    assert_eq!(status.user_id, UserId::new(90));
+    assert_eq!(status.mode, "aead_aes256_gcm_rtpsize");
+    assert_eq!(status.latency, Some(latency));
+    assert_eq!((status.dave_version, status.epoch), (0, None));
+    rig.shell.line.close();
+    assert_eq!(rig.status().await, None);
+}
+
+#[tokio::test]
+async fn a_refusal_for_want_of_encryption_is_told_as_the_end_of_the_bot() {
+    let mut rig = Rig::new();
+    let mut joined = rig.join(HERE).await;
+    let reason = EndReason::Refused {
+        code: close::DAVE_REQUIRED,
+        meaning: "end-to-end encryption (DAVE) required",
+    };
+    rig.shell.end(reason).await;
+    let told: Vec<_> = std::iter::from_fn(|| rig.events.try_recv().ok()).collect();
+    let last = told.last();
+    assert!(
+        matches!(last, Some(Event::Stopped(StopReason::Fatal { code: 4017, remedy, .. }))
+            if remedy.contains("dave = true")),
+        "{told:?}"
+    );
+    assert!(matches!(joined.try_recv(), Ok(Err(VoiceError::Ended(_)))));
+}
+
+impl Rig {
+    /// Hands one thing to the machine and does what it asks.
+    async fn give(&mut self, input: Input<'_>) {
+        self.shell.machine.handle(clock::now(), input);
+        assert!(matches!(self.shell.drain().await, Drained::Wait(_)));
+    }
+
+    async fn text(&mut self, payload: Value) {
+        self.give(Input::WsText(&payload.to_string())).await;
+    }
+}
+
+#[tokio::test]
+async fn a_step_of_mls_is_computed_elsewhere_and_its_result_goes_back_into_the_machine() {
+    let identity = Arc::new(Identity::generate().unwrap());
+    let mut rig = Rig::with(Some(identity));
+    let mut joined = rig.join(HERE).await;
+    rig.give(Input::StateUpdate {
+        channel_id: Some(HERE),
+        session_id: "main-session",
+    })
+    .await;
+    rig.give(Input::ServerUpdate {
+        token: "token",
+        // Nobody is there: what the server says is said here.
+        endpoint: Some("127.0.0.1:9"),
+    })
+    .await;
+    rig.give(Input::WsOpened).await;
+    rig.text(json!({"op": op::HELLO, "d": {"v": 8, "heartbeat_interval": 13750.0}}))
+        .await;
+    rig.text(json!({"op": op::READY, "seq": 1, "d": {
+        "ssrc": 5, "ip": "127.0.0.1", "port": 9, "modes": ["aead_aes256_gcm_rtpsize"],
+    }}))
+    .await;
+    let discovered = mynah_wire::udp::Discovery::Response {
+        ssrc: Ssrc(5),
+        address: "198.51.100.4".parse().unwrap(),
+        port: 51000,
+    };
+    rig.give(Input::Datagram(&discovered.write())).await;
+    rig.text(json!({"op": op::SESSION_DESCRIPTION, "seq": 2, "d": {
+        "mode": "aead_aes256_gcm_rtpsize", "secret_key": vec![7; 32], "dave_protocol_version": 1,
+    }}))
+    .await;
+    assert_eq!(rig.status().await.unwrap().dave_version, 1);
+    rig.shell.arrive(clock::now()).await;
+    assert!(joined.try_recv().is_err(), "there is no key yet");
+
+    let done = finished(&mut rig.shell.step).await.unwrap();
+    rig.shell.machine.handle(clock::now(), Input::Crypto(done));
+    let Output::SendBinary(key_package) = rig.shell.machine.poll() else {
+        panic!("the server waits for our key package");
+    };
+    assert_eq!(key_package[0], op::MLS_KEY_PACKAGE);
 }

@@ -2,9 +2,13 @@
 
 use super::puppet::{NEIGHBOUR, PUPPET};
 use crate::{BoxFuture, Call, Host, OpError, Options, Outcome, PluginSpec, PluginState, Runner};
-use mynah_engine::{Event as Incoming, TrackEvent, TrackId};
+use mynah_engine::{Event as Incoming, TrackEvent, TrackId, VoiceStatus};
+use mynah_wire::GuildId;
 use serde_json::{Value, json};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 use tokio::sync::{mpsc, oneshot};
 
 /// Shows every call to the test; answers REST itself, leaves the rest to the test.
@@ -12,6 +16,17 @@ pub(super) struct Script {
     calls: mpsc::UnboundedSender<(Call, Option<oneshot::Sender<Outcome>>)>,
     /// Leave REST to the test as well, except the registration of commands.
     slow_rest: bool,
+    voice: Arc<Mutex<Voice>>,
+}
+
+/// What the bot says about its voice session in guild 1.
+#[derive(Clone, Default)]
+pub(super) enum Voice {
+    #[default]
+    Nowhere,
+    In(VoiceStatus),
+    /// It never says.
+    Hangs,
 }
 
 impl Runner for Script {
@@ -37,10 +52,22 @@ impl Runner for Script {
                 .unwrap_or_else(|_| Err(OpError::Closed("the test is over".into())))
         })
     }
+
+    fn voice_status(&self, guild: GuildId) -> BoxFuture<Option<VoiceStatus>> {
+        let voice = self.voice.lock().unwrap().clone();
+        Box::pin(async move {
+            match voice {
+                Voice::In(status) if guild == GuildId::new(1) => Some(status),
+                Voice::In(_) | Voice::Nowhere => None,
+                Voice::Hangs => std::future::pending().await,
+            }
+        })
+    }
 }
 
 pub(super) struct Bench {
     pub(super) host: Host,
+    pub(super) voice: Arc<Mutex<Voice>>,
     events: mpsc::Sender<Incoming>,
     calls: mpsc::UnboundedReceiver<(Call, Option<oneshot::Sender<Outcome>>)>,
     next: u64,
@@ -63,15 +90,18 @@ pub(super) fn neighbour() -> PluginSpec {
 pub(super) async fn bench(plugins: Vec<PluginSpec>, options: Options, slow_rest: bool) -> Bench {
     let (calls_tx, calls) = mpsc::unbounded_channel();
     let (events, receiver) = mpsc::channel(64);
+    let voice = Arc::<Mutex<Voice>>::default();
     let runner = Arc::new(Script {
         calls: calls_tx,
         slow_rest,
+        voice: voice.clone(),
     });
     let host = Host::start_on(runner, receiver, plugins, options)
         .await
         .unwrap();
     Bench {
         host,
+        voice,
         events,
         calls,
         next: 100,

@@ -66,6 +66,7 @@ impl Sender {
         Capture {
             started: self.started,
             tracks: [(Ssrc(1), self.track)].into(),
+            lost_to_keys: KeyLosses::default(),
         }
     }
 }
@@ -196,6 +197,7 @@ fn reordered_and_doubled_packets_sound_as_if_nothing_had_happened() {
     shaken.sort_by_key(|packet| packet.arrival);
     let shaken = Capture {
         started,
+        lost_to_keys: KeyLosses::default(),
         tracks: [(
             Ssrc(1),
             Track {
@@ -330,6 +332,7 @@ fn nothing_heard_is_silence_of_the_right_length() {
     let capture = Capture {
         started: Instant::now(),
         tracks: BTreeMap::new(),
+        lost_to_keys: KeyLosses::default(),
     };
     let wav = hear(&capture, 1.0, HearFormat::Wav);
     assert!(samples(&wav).iter().all(|sample| *sample == 0.0));
@@ -390,4 +393,41 @@ fn lengths_are_checked() {
     }
     assert!(length(&request(700.0, HearFormat::Wav)).is_err());
     assert!(length(&request(700.0, HearFormat::Ogg)).is_ok());
+}
+
+#[test]
+fn packets_for_measuring_are_untouched_and_keep_their_own_times() {
+    let mut sender = Sender::new();
+    let frames = tone(4);
+    sender.send(0.0, &frames[0]);
+    sender.send(3.5, &frames[1]);
+    sender.send(40.25, &frames[2]);
+    sender.skip();
+    sender.send(64.0, &frames[3]);
+    sender.track.preroll = vec![sender.track.packets.remove(0)];
+    sender.track.preroll[0].arrival = sender.started - Duration::from_millis(20);
+    let capture = sender.capture();
+    let heard = hear(&capture, 1.0, HearFormat::Packets);
+    assert_eq!((heard.stats.packets, heard.stats.lost), (3, 1));
+    let document: serde_json::Value = serde_json::from_slice(&heard.bytes).unwrap();
+    let packets = document["packets"].as_array().unwrap();
+    let times: Vec<_> = packets
+        .iter()
+        .map(|packet| packet["arrival_us"].as_i64().unwrap())
+        .collect();
+    assert_eq!(times, [-20_000, 3_500, 40_250, 64_000]);
+    assert_eq!(packets[3]["sequence"], 65_504);
+    assert_eq!(packets[0]["from"], ALICE.to_string());
+    for (packet, frame) in packets.iter().zip(&frames) {
+        let hex: String = frame.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(packet["opus"], hex);
+    }
+    let wanted = HearRequest {
+        seconds: 1.0,
+        from: Some(UserId::new(51)),
+        format: HearFormat::Packets,
+    };
+    let nobody = render(&capture, &wanted).unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&nobody.bytes).unwrap();
+    assert_eq!(document["packets"], serde_json::json!([]));
 }

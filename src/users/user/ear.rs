@@ -1,17 +1,23 @@
-//! Listening: opens packets, knows who speaks, and feeds the recordings that run.
+//! Listening: takes what the receiver has opened, and feeds the recordings that run.
+//!
+//! Whose a packet is and with which key it opens is the business of [`Receiver`]. A packet that had to
+//! wait for either comes out late, with the time at which it arrived, and is recorded there.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use mynah_session::receive::{HOLD_TIME, Losses, Received, Receiver};
 use mynah_session::transport::RtpOpener;
+use mynah_session::voice::MediaKeys;
 use mynah_wire::{Ssrc, UserId};
 use tokio::sync::oneshot;
 
 use crate::hear::{Capture, Packet, Track};
+use crate::types::KeyLosses;
 
 /// Packets kept of every sender, so that a recording begins with a warm decoder: 160 ms.
 const PREROLL: usize = 8;
-/// Streams known at once; packets of further ones are dropped.
+/// Streams known at once; a further one takes the place of the one that was silent longest.
 const MAX_STREAMS: usize = 1024;
 /// Recordings of one user at once.
 pub const MAX_RECORDINGS: usize = 16;
@@ -32,11 +38,17 @@ pub enum Refusal {
 /// A user's ear.
 #[derive(Debug, Default)]
 pub struct Ear {
-    opener: Option<RtpOpener>,
+    receiver: Receiver,
     deaf: bool,
-    owners: HashMap<Ssrc, UserId>,
-    recent: HashMap<Ssrc, VecDeque<Packet>>,
+    recent: HashMap<Ssrc, Recent>,
     recordings: Vec<Recording>,
+}
+
+/// The latest packets of one stream.
+#[derive(Debug, Default)]
+struct Recent {
+    owner: Option<UserId>,
+    packets: VecDeque<Packet>,
 }
 
 #[derive(Debug)]
@@ -45,20 +57,27 @@ struct Recording {
     until: Instant,
     from: Option<UserId>,
     bytes: usize,
+    /// What was lost before it began.
+    losses: Losses,
     done: oneshot::Sender<Result<Capture, Refusal>>,
 }
 
 impl Ear {
-    /// New keys.
+    /// New transport keys.
     pub fn plug(&mut self, opener: RtpOpener) {
-        self.opener = Some(opener);
+        self.receiver.transport(Some(opener));
     }
 
     /// The connection is gone, and with it all streams. Recordings go on: silence is heard.
     pub fn unplug(&mut self) {
-        self.opener = None;
-        self.owners.clear();
+        self.receiver.transport(None);
         self.recent.clear();
+    }
+
+    /// News of the end-to-end encryption; packets may have waited for it.
+    pub fn keys(&mut self, now: Instant, keys: &MediaKeys) {
+        self.receiver.keys(now, keys);
+        self.collect(now);
     }
 
     /// A deaf ear drops everything, as the server should too.
@@ -67,63 +86,77 @@ impl Ear {
     }
 
     /// Op 5 tells whose stream this is; packets may have come before.
-    pub fn learn(&mut self, ssrc: Ssrc, user_id: UserId) {
-        if self.owners.len() >= MAX_STREAMS && !self.owners.contains_key(&ssrc) {
-            return;
+    pub fn learn(&mut self, now: Instant, ssrc: Ssrc, user_id: UserId) {
+        // Somebody else's earlier packets are no preroll of this one's.
+        let is_other = |recent: &Recent| recent.owner.is_some_and(|owner| owner != user_id);
+        if self.recent.get(&ssrc).is_some_and(is_other) {
+            self.recent.remove(&ssrc);
         }
-        self.owners.insert(ssrc, user_id);
         for recording in &mut self.recordings {
             recording.learn(ssrc, user_id);
         }
+        self.receiver.learn(ssrc, user_id);
+        self.collect(now);
     }
 
     /// The user left; the stream may be given to somebody else. Recordings remember.
     pub fn forget(&mut self, user_id: UserId) {
-        let recent = &mut self.recent;
-        self.owners.retain(|ssrc, owner| {
-            let stays = *owner != user_id;
-            if !stays {
-                recent.remove(ssrc);
-            }
-            stays
-        });
+        self.receiver.forget(user_id);
+        self.recent
+            .retain(|_, recent| recent.owner != Some(user_id));
     }
 
     /// Takes one RTP packet.
     pub fn take(&mut self, now: Instant, datagram: &mut [u8]) {
-        let Some(opener) = self.opener.as_ref().filter(|_| !self.deaf) else {
-            return;
-        };
-        // Packets that do not open are not for us, or were changed on the way: they are lost.
-        let Ok(opened) = opener.open(datagram) else {
-            return;
-        };
-        let Some(payload) = datagram.get(opened.payload).filter(|p| !p.is_empty()) else {
-            return;
-        };
-        let ssrc = opened.header.ssrc;
-        let packet = Packet {
-            sequence: opened.header.sequence,
-            timestamp: opened.header.timestamp,
-            arrival: now,
-            payload: payload.into(),
-        };
-        self.keep(ssrc, packet);
+        if !self.deaf {
+            self.receiver.take(now, datagram);
+            self.collect(now);
+        }
     }
 
-    fn keep(&mut self, ssrc: Ssrc, packet: Packet) {
-        if self.recent.len() >= MAX_STREAMS && !self.recent.contains_key(&ssrc) {
-            return;
+    /// Somebody whose frames do not open, again and again.
+    pub fn undecryptable(&mut self) -> Option<UserId> {
+        self.receiver.undecryptable()
+    }
+
+    /// Keeps what the receiver has ready.
+    fn collect(&mut self, now: Instant) {
+        while let Some(received) = self.receiver.poll(now) {
+            self.keep(received);
+        }
+    }
+
+    fn keep(&mut self, received: Received) {
+        let (ssrc, owner) = (received.ssrc, received.user_id);
+        let packet = Packet {
+            sequence: received.sequence,
+            timestamp: received.timestamp,
+            arrival: received.arrival,
+            payload: received.payload,
+        };
+        if !self.recent.contains_key(&ssrc) {
+            self.make_room();
         }
         let recent = self.recent.entry(ssrc).or_default();
-        let owner = self.owners.get(&ssrc).copied();
+        recent.owner = owner.or(recent.owner);
         for recording in &mut self.recordings {
-            recording.take(ssrc, owner, recent, &packet);
+            recording.take(ssrc, owner, &recent.packets, &packet);
         }
-        if recent.len() >= PREROLL {
-            recent.pop_front();
+        if recent.packets.len() >= PREROLL {
+            recent.packets.pop_front();
         }
-        recent.push_back(packet);
+        recent.packets.push_back(packet);
+    }
+
+    fn make_room(&mut self) {
+        if self.recent.len() < MAX_STREAMS {
+            return;
+        }
+        let last = |recent: &Recent| recent.packets.back().map(|packet| packet.arrival);
+        let oldest = self.recent.iter().min_by_key(|(_, recent)| last(recent));
+        if let Some(ssrc) = oldest.map(|(ssrc, _)| *ssrc) {
+            self.recent.remove(&ssrc);
+        }
     }
 
     /// Records from now on.
@@ -144,32 +177,44 @@ impl Ear {
             capture: Capture {
                 started: now,
                 tracks: BTreeMap::new(),
+                lost_to_keys: KeyLosses::default(),
             },
             until: now + length,
             from,
             bytes: 0,
+            losses: self.receiver.counters().lost,
             done,
         });
     }
 
-    /// When the next recording ends.
+    /// When to [`finish`](Self::finish) again without anything happening.
     pub fn wake(&self) -> Option<Instant> {
-        self.recordings
-            .iter()
-            .map(|recording| recording.until)
-            .min()
+        let ends = self.recordings.iter().map(|recording| self.end(recording));
+        ends.chain(self.receiver.wake()).min()
     }
 
     /// Hands out the recordings that are over.
     pub fn finish(&mut self, now: Instant) {
-        while let Some(at) = self.recordings.iter().position(|r| r.until <= now) {
-            let recording = self.recordings.swap_remove(at);
+        self.collect(now);
+        while let Some(at) = self.recordings.iter().position(|r| self.end(r) <= now) {
+            let mut recording = self.recordings.swap_remove(at);
+            let losses = &self.receiver.counters().lost;
+            recording.capture.lost_to_keys = KeyLosses::between(&recording.losses, losses);
             let result = if recording.bytes > MAX_CAPTURE_BYTES {
                 Err(Refusal::TooMuch)
             } else {
                 Ok(recording.capture)
             };
             let _ = recording.done.send(result);
+        }
+    }
+
+    /// When a recording is complete: packets that came in its time may still wait for their keys.
+    fn end(&self, recording: &Recording) -> Instant {
+        if self.receiver.held() == 0 {
+            recording.until
+        } else {
+            recording.until + HOLD_TIME
         }
     }
 }
@@ -182,8 +227,9 @@ impl Recording {
         recent: &VecDeque<Packet>,
         packet: &Packet,
     ) {
-        let wanted = self.from.is_none() || owner.is_none() || owner == self.from;
-        if !wanted || packet.arrival >= self.until || self.bytes > MAX_CAPTURE_BYTES {
+        let is_in_time = (self.capture.started..self.until).contains(&packet.arrival);
+        let is_wanted = self.from.is_none() || owner.is_none() || owner == self.from;
+        if !is_wanted || !is_in_time || self.bytes > MAX_CAPTURE_BYTES {
             return;
         }
         self.bytes += packet.payload.len() + PACKET_OVERHEAD_BYTES;

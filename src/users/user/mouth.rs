@@ -1,9 +1,17 @@
 //! Speech: frames out at absolute 20 ms deadlines, sealed, with the silence that ends them.
+//!
+//! A frame is sealed at the moment it is sent, end to end first and for the transport around it, so
+//! none leaves under a key that is no longer the right one. While keys are on their way speech stands
+//! still: nobody loses the first words of somebody who has just joined. While nobody else is in the
+//! call speech goes on and nothing is sent, as with a microphone in an empty room.
 
 use std::time::{Duration, Instant};
 
 use mynah_audio::{FRAMES, SILENCE};
+use mynah_dave::BaseSecret;
+use mynah_dave::frame::FrameSealer;
 use mynah_session::transport::RtpSealer;
+use mynah_session::voice::SenderKeys;
 use mynah_wire::Ssrc;
 use mynah_wire::rtp::{FIXED_HEADER_LEN, Header, MAX_PACKET_BYTES};
 use tokio::sync::mpsc::error::TryRecvError;
@@ -24,6 +32,7 @@ const TAIL: u8 = 5;
 #[derive(Debug)]
 pub struct Mouth {
     line: Option<Line>,
+    seal: Seal,
     speech: Option<Speech>,
     muted: bool,
     /// Silence frames still to send because of a mute.
@@ -38,6 +47,18 @@ pub struct Mouth {
 struct Line {
     sealer: RtpSealer,
     ssrc: Ssrc,
+}
+
+/// What happens to a frame before the transport gets it.
+enum Seal {
+    /// It goes as it is.
+    Plain,
+    /// It waits.
+    Hold,
+    /// Nobody could hear it.
+    Unheard,
+    /// It is sealed with what grew from this secret.
+    Sealed(BaseSecret, Box<FrameSealer>),
 }
 
 #[derive(Debug)]
@@ -69,6 +90,7 @@ impl Mouth {
     pub fn new(first_sequence: u16, first_timestamp: u32) -> Self {
         Self {
             line: None,
+            seal: Seal::Hold,
             speech: None,
             muted: false,
             mute_tail: 0,
@@ -79,22 +101,54 @@ impl Mouth {
         }
     }
 
-    /// New keys: speech held back goes on.
+    /// A new connection: speech held back goes on, once there are [`keys`](Self::keys) too.
     pub fn plug(&mut self, now: Instant, sealer: RtpSealer, ssrc: Ssrc) {
         self.line = Some(Line { sealer, ssrc });
+        self.go_on(now);
+    }
+
+    /// No connection: speech is held back, and the next connection brings its own keys.
+    pub fn unplug(&mut self) {
+        self.line = None;
+        self.seal = Seal::Hold;
+    }
+
+    /// How to send from now on.
+    pub fn keys(&mut self, now: Instant, keys: &SenderKeys) {
+        let held = matches!(self.seal, Seal::Hold);
+        self.seal = match keys {
+            SenderKeys::Plain => Seal::Plain,
+            SenderKeys::Hold => Seal::Hold,
+            SenderKeys::Unheard => Seal::Unheard,
+            // The same key again must go on counting: no nonce is used twice.
+            SenderKeys::Sealed { base, .. } if self.is_sealed_with(base) => return,
+            SenderKeys::Sealed { epoch, base } => {
+                Seal::Sealed(base.clone(), Box::new(FrameSealer::new(base, *epoch)))
+            }
+        };
+        if held {
+            self.go_on(now);
+        }
+    }
+
+    fn is_sealed_with(&self, secret: &BaseSecret) -> bool {
+        matches!(&self.seal, Seal::Sealed(base, _) if base == secret)
+    }
+
+    fn go_on(&mut self, now: Instant) {
         if let Some(speech) = &mut self.speech {
             speech.deadline = speech.deadline.max(now);
         }
     }
 
-    /// No connection: speech is held back.
-    pub fn unplug(&mut self) {
-        self.line = None;
-    }
-
     /// True while connected.
     pub const fn has_line(&self) -> bool {
         self.line.is_some()
+    }
+
+    /// True while speech waits for keys.
+    pub const fn is_held(&self) -> bool {
+        matches!(self.seal, Seal::Hold)
     }
 
     /// Begins to speak, instead of whatever was spoken before.
@@ -133,14 +187,18 @@ impl Mouth {
 
     /// When the next frame is due.
     pub fn wake(&self) -> Option<Instant> {
-        self.line.as_ref()?;
+        if self.line.is_none() || self.is_held() {
+            return None;
+        }
         self.speech.as_ref().map(|speech| speech.deadline)
     }
 
     /// The next datagram that is due; call until `None`.
     pub fn due(&mut self, now: Instant) -> Option<&[u8]> {
         loop {
-            self.line.as_ref()?;
+            if self.line.is_none() || self.is_held() {
+                return None;
+            }
             let speech = self.speech.as_mut()?;
             let at = speech.deadline;
             match speech.step(now) {
@@ -173,6 +231,9 @@ impl Mouth {
 
     fn seal(&mut self, at: Instant, frame: &[u8]) -> Option<usize> {
         let line = self.line.as_mut()?;
+        if matches!(self.seal, Seal::Unheard) {
+            return None;
+        }
         // The media clock counts through pauses (voice.md section 9).
         if let Some(last) = self.last.replace(at) {
             let ticks = at.saturating_duration_since(last).as_secs_f64() / TICK.as_secs_f64();
@@ -183,13 +244,14 @@ impl Mouth {
         }
         let header = Header::opus(self.sequence, self.timestamp, line.ssrc).write();
         self.sequence = self.sequence.wrapping_add(1);
-        let end = FIXED_HEADER_LEN + frame.len();
-        self.packet
-            .get_mut(..FIXED_HEADER_LEN)?
-            .copy_from_slice(&header);
-        self.packet
-            .get_mut(FIXED_HEADER_LEN..end)?
-            .copy_from_slice(frame);
+        let (head, body) = self.packet.split_at_mut(FIXED_HEADER_LEN);
+        head.copy_from_slice(&header);
+        body.get_mut(..frame.len())?.copy_from_slice(frame);
+        let length = match &mut self.seal {
+            Seal::Sealed(_, sealer) => sealer.seal(body, frame.len()).ok()?,
+            _ => frame.len(),
+        };
+        let end = FIXED_HEADER_LEN + length;
         let length = line
             .sealer
             .seal(&mut self.packet[..], FIXED_HEADER_LEN, end)
@@ -239,6 +301,17 @@ impl Speech {
 
     fn end(self) {
         let _ = self.done.send(self.packets);
+    }
+}
+
+impl std::fmt::Debug for Seal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Plain => "Plain",
+            Self::Hold => "Hold",
+            Self::Unheard => "Unheard",
+            Self::Sealed(..) => "Sealed",
+        })
     }
 }
 

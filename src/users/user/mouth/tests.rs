@@ -1,5 +1,6 @@
 //! Pacing in virtual time.
 
+use mynah_dave::frame::FrameOpener;
 use mynah_session::transport::RtpOpener;
 use mynah_wire::EncryptionMode;
 
@@ -8,10 +9,34 @@ use super::*;
 const MODE: EncryptionMode = EncryptionMode::Aes256GcmRtpSize;
 const KEY: [u8; 32] = [5; 32];
 
+/// In a call without end-to-end encryption.
 fn plugged(now: Instant) -> Mouth {
     let mut mouth = Mouth::new(65_534, u32::MAX - 960);
     mouth.plug(now, RtpSealer::new(MODE, &KEY, 0), Ssrc(7));
+    mouth.keys(now, &SenderKeys::Plain);
     mouth
+}
+
+fn sealed(epoch: u64) -> SenderKeys {
+    SenderKeys::Sealed {
+        epoch,
+        base: base(epoch),
+    }
+}
+
+fn base(epoch: u64) -> BaseSecret {
+    BaseSecret::new([epoch as u8; 16])
+}
+
+/// The frame inside a packet's payload, by a receiver who has the key of one epoch.
+fn unsealed(payload: &[u8], epoch: u64) -> Option<Vec<u8>> {
+    let mut frame = payload.to_vec();
+    let mut opener = FrameOpener::new();
+    let now = Instant::now();
+    opener.install(&base(epoch), epoch, now);
+    let length = opener.open(&mut frame, now).ok()?;
+    frame.truncate(length);
+    Some(frame)
 }
 
 fn opened(packet: &[u8]) -> (u16, u32, Vec<u8>) {
@@ -139,6 +164,8 @@ fn without_a_line_speech_waits_and_then_goes_on() {
     assert!(mouth.due(start + Duration::from_secs(1)).is_none());
     let later = start + Duration::from_secs(5);
     mouth.plug(later, RtpSealer::new(MODE, &KEY, 0), Ssrc(8));
+    assert_eq!(mouth.wake(), None, "keys belong to one connection");
+    mouth.keys(later, &SenderKeys::Plain);
     let rest = run(&mut mouth, start);
     assert_eq!(rest.len(), 3 + 5, "nothing was skipped");
     assert_eq!(rest[0].0, 5000);
@@ -178,4 +205,86 @@ fn an_empty_sound_ends_without_a_packet() {
     assert!(run(&mut mouth, start).is_empty());
     assert_eq!(said.done.try_recv(), Ok(0));
     assert!(said.started.try_recv().is_err());
+}
+
+#[test]
+fn sealed_frames_open_with_the_key_of_their_epoch_and_silence_stays_silence() {
+    let start = Instant::now();
+    let mut mouth = plugged(start);
+    mouth.keys(start, &sealed(4));
+    let mut said = say(&mut mouth, start, frames(3));
+    let sent = run(&mut mouth, start);
+    assert_eq!(said.done.try_recv(), Ok(8));
+    for (n, (_, _, _, payload)) in sent.iter().enumerate() {
+        if n < 3 {
+            assert_eq!(unsealed(payload, 4), Some(vec![0xFC, n as u8]));
+            assert_eq!(unsealed(payload, 5), None);
+        } else {
+            assert_eq!(*payload, SILENCE, "never sealed");
+        }
+    }
+}
+
+#[test]
+fn no_frame_leaves_under_the_key_of_an_epoch_that_is_over() {
+    let start = Instant::now();
+    let mut mouth = plugged(start);
+    mouth.keys(start, &sealed(1));
+    let _said = say(&mut mouth, start, frames(3));
+    let first = opened(mouth.due(start).unwrap()).2;
+    mouth.keys(start + TICK, &sealed(2));
+    let second = opened(mouth.due(start + TICK).unwrap()).2;
+    assert_eq!(unsealed(&first, 1), Some(vec![0xFC, 0]));
+    assert_eq!(unsealed(&second, 2), Some(vec![0xFC, 1]));
+    assert_eq!(unsealed(&second, 1), None);
+}
+
+#[test]
+fn the_same_key_again_goes_on_counting() {
+    let start = Instant::now();
+    let mut mouth = plugged(start);
+    mouth.keys(start, &sealed(1));
+    let _said = say(&mut mouth, start, frames(2));
+    let mut opener = FrameOpener::new();
+    opener.install(&base(1), 1, start);
+    for n in 0..2 {
+        let mut frame = opened(mouth.due(start + n * TICK).unwrap()).2;
+        // A repeated nonce would be a replay.
+        assert!(opener.open(&mut frame, start).is_ok(), "frame {n}");
+        mouth.keys(start, &sealed(1));
+    }
+}
+
+#[test]
+fn speech_waits_for_keys_and_loses_no_word() {
+    let start = Instant::now();
+    let mut mouth = plugged(start);
+    mouth.keys(start, &SenderKeys::Hold);
+    let mut said = say(&mut mouth, start, frames(2));
+    assert_eq!(mouth.wake(), None);
+    assert!(mouth.due(start + Duration::from_secs(1)).is_none());
+    assert!(said.started.try_recv().is_err());
+    let ready = start + Duration::from_secs(2);
+    mouth.keys(ready, &sealed(1));
+    let sent = run(&mut mouth, start);
+    assert_eq!(said.done.try_recv(), Ok(7));
+    assert_eq!((sent[0].0, sent[1].0), (2000, 2020), "its clock starts now");
+    assert_eq!(unsealed(&sent[0].3, 1), Some(vec![0xFC, 0]));
+}
+
+#[test]
+fn speech_in_an_empty_room_goes_on_unsent_and_is_heard_from_where_it_is() {
+    let start = Instant::now();
+    let mut mouth = plugged(start);
+    mouth.keys(start, &SenderKeys::Unheard);
+    let mut said = say(&mut mouth, start, frames(10));
+    for n in 0..4 {
+        assert!(mouth.due(start + n * TICK).is_none());
+    }
+    assert!(said.started.try_recv().is_ok());
+    mouth.keys(start + 4 * TICK, &sealed(1));
+    let sent = run(&mut mouth, start);
+    assert_eq!(said.done.try_recv(), Ok(6 + 5));
+    assert_eq!(unsealed(&sent[0].3, 1), Some(vec![0xFC, 4]));
+    assert_eq!(sent[0].1, 65_534, "no sequence number was used up");
 }

@@ -1,0 +1,77 @@
+//! What a voice session is started with, and what it can be asked.
+
+use std::sync::Arc;
+
+use mynah_pulse::{PulseHandle, SessionKey};
+use mynah_session::voice::{Config, Main};
+use mynah_wire::{ChannelId, GuildId, Secret};
+use rustls::ClientConfig;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::crypto::CryptoPool;
+use crate::{Event, VoiceError, VoiceStatus};
+
+/// What the rest of the engine asks of a voice session.
+#[derive(Debug)]
+pub enum VoiceCommand {
+    /// The bot's own VOICE_STATE_UPDATE.
+    State {
+        /// Where the bot is now.
+        channel_id: Option<ChannelId>,
+        /// Main-gateway session id.
+        session_id: String,
+    },
+    /// VOICE_SERVER_UPDATE.
+    Server {
+        /// Voice token.
+        token: Secret,
+        /// `host:port`, or none while the server is lost.
+        endpoint: Option<String>,
+    },
+    /// Be in this channel; answered when sound can flow.
+    Join {
+        /// Which channel.
+        channel_id: ChannelId,
+        /// Where the answer goes.
+        done: oneshot::Sender<Result<(), VoiceError>>,
+    },
+    /// The main gateway connection was lost or is back.
+    Main(Main),
+    /// Say how things are; no answer when nothing is connected.
+    Status {
+        /// Where the answer goes.
+        done: oneshot::Sender<VoiceStatus>,
+    },
+    /// Leave; answered when gone.
+    Leave {
+        /// Where the answer goes.
+        done: oneshot::Sender<()>,
+    },
+}
+
+/// Forgets a session; what there is to tell about that.
+pub type OnEnd = Box<dyn FnOnce() -> Vec<Event> + Send + Sync>;
+
+/// What a voice shell needs from the engine.
+pub struct VoiceSetup {
+    /// In which guild.
+    pub guild_id: GuildId,
+    /// The machine's settings, with the first channel.
+    pub config: Config,
+    /// TLS for the voice websocket.
+    pub tls: Arc<ClientConfig>,
+    /// To op 4 of the right shard.
+    pub main: mpsc::Sender<mynah_session::gateway::Command>,
+    /// The tick threads.
+    pub pulse: PulseHandle,
+    /// The mix of this guild.
+    pub key: SessionKey,
+    /// Where MLS steps are computed.
+    pub crypto: Arc<CryptoPool>,
+    /// Where events go.
+    pub events: mpsc::Sender<Event>,
+    /// Seed for first sequence, timestamp and nonce.
+    pub seed: u64,
+    /// Called when the session is over; its events go out before the Ended event.
+    pub on_end: OnEnd,
+}

@@ -1,0 +1,128 @@
+//! Commands the host answers itself (product.md section 1): what belongs to the bot and to no
+//! plugin.
+//!
+//! They are registered before all plugins' commands, so no plugin can take one of these names. A
+//! definition and its answer stand together, one file a command; [`definitions`] and [`say`] are the
+//! two places that name them all.
+
+mod voice;
+
+use crate::{Runner, hub::Hub};
+use mynah_wire::{GuildId, UserId};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// What a person asked the host.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Question {
+    /// The interaction.
+    pub(crate) id: u64,
+    /// Where; `None` in a private chat.
+    pub(crate) guild: Option<GuildId>,
+    /// Command, subcommand and options, as Discord sends them.
+    pub(crate) data: Value,
+}
+
+/// The definitions, for the registration.
+pub(crate) fn definitions() -> Vec<Value> {
+    vec![voice::definition()]
+}
+
+/// Answers in a task of its own: nothing here may hold up the router.
+pub(crate) fn answer(hub: &Arc<Hub>, question: Question) {
+    let hub = hub.clone();
+    hub.runtime.clone().spawn(async move {
+        let words = say(&*hub.runner, &question).await;
+        // Gone when it took so long that the router has answered.
+        let open = hub.interactions().take(question.id);
+        if let Some(open) = open {
+            hub.answer(&open, &words);
+        }
+    });
+}
+
+async fn say(runner: &dyn Runner, question: &Question) -> String {
+    match question.data.get("name").and_then(Value::as_str) {
+        Some("voice") => voice::say(runner, question).await,
+        _ => "This bot does not offer that any more.".to_owned(),
+    }
+}
+
+impl Question {
+    /// The subcommand and its options; `None` for a command without.
+    fn subcommand(&self) -> Option<(&str, &[Value])> {
+        // rest.md section 6: option type 1 is a subcommand, and stands alone.
+        let first = self.data.get("options")?.get(0)?;
+        if first.get("type").and_then(Value::as_u64) != Some(1) {
+            return None;
+        }
+        let options = first.get("options").and_then(Value::as_array);
+        let name = first.get("name").and_then(Value::as_str)?;
+        Some((name, options.map_or(&[], Vec::as_slice)))
+    }
+
+    /// The person an option of the subcommand names.
+    fn person(&self, option: &str) -> Option<UserId> {
+        let (_, options) = self.subcommand()?;
+        let named = |one: &&Value| one.get("name").and_then(Value::as_str) == Some(option);
+        let id = options.iter().find(named)?.get("value")?.as_str()?;
+        id.parse().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn question(data: Value) -> Question {
+        Question {
+            id: 1,
+            guild: None,
+            data,
+        }
+    }
+
+    #[test]
+    fn a_subcommand_brings_its_own_options() {
+        let asked = question(json!({ "name": "voice", "options": [
+            { "name": "status", "type": 1, "options": [
+                { "name": "member", "type": 6, "value": "42" },
+            ] },
+        ] }));
+        assert_eq!(asked.subcommand().unwrap().0, "status");
+        assert_eq!(asked.person("member"), Some(UserId::new(42)));
+        assert_eq!(asked.person("other"), None);
+    }
+
+    #[test]
+    fn nonsense_has_no_subcommand_and_names_nobody() {
+        for data in [
+            json!({}),
+            json!({ "options": [] }),
+            json!({ "options": [{ "name": "status", "type": 6, "value": "1" }] }),
+            json!({ "options": [{ "type": 1 }] }),
+        ] {
+            let asked = question(data);
+            assert!(asked.subcommand().is_none(), "{asked:?}");
+        }
+        let asked = question(
+            json!({ "options": [{ "name": "status", "type": 1, "options": [
+            { "name": "member", "value": "ann" }, { "name": "text", "value": 4 },
+        ] }] }),
+        );
+        assert_eq!((asked.person("member"), asked.person("text")), (None, None));
+    }
+
+    #[test]
+    fn every_definition_is_of_this_server_only_and_has_a_name_of_its_own() {
+        let mut names: Vec<String> = Vec::new();
+        for definition in definitions() {
+            assert_eq!(definition["contexts"], json!([0]), "{definition}");
+            names.push(definition["name"].as_str().unwrap().to_owned());
+        }
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+}

@@ -1,0 +1,272 @@
+//! `/voice`: the bot's place in voice, and how private it is.
+
+use super::Question;
+use crate::Runner;
+use mynah_dave::code::{self, GROUP_DIGITS};
+use mynah_engine::VoiceStatus;
+use mynah_wire::UserId;
+use serde_json::{Value, json};
+
+pub(super) fn definition() -> Value {
+    // rest.md section 6: type 1 is a subcommand, 6 a person; context 0 a server.
+    json!({
+        "type": 1, "name": "voice", "description": "The bot in voice", "contexts": [0],
+        "options": [{
+            "type": 1, "name": "status",
+            "description": "Where the bot is, and whether the call is end-to-end encrypted",
+            "options": [{
+                "type": 6, "name": "member",
+                "description": "Shows the code that you and the bot compare with this person",
+            }],
+        }],
+    })
+}
+
+pub(super) async fn say(runner: &dyn Runner, question: &Question) -> String {
+    let Some(guild) = question.guild else {
+        return "Voice channels are in servers: ask me there.".to_owned();
+    };
+    if question.subcommand().map(|(name, _)| name) != Some("status") {
+        return "I do not know that part of `/voice`. `/voice status` is there.".to_owned();
+    }
+    let Some(status) = runner.voice_status(guild).await else {
+        return "I am in no voice channel here.".to_owned();
+    };
+    match question.person("member") {
+        None => report(&status),
+        Some(member) => match compare(&status, member) {
+            Comparison::With(own, theirs) => verification(member, own, theirs).await,
+            Comparison::Not(words) => words,
+        },
+    }
+}
+
+/// Everything about the session.
+fn report(status: &VoiceStatus) -> String {
+    let mut lines = vec![format!("I am in <#{}>.", status.channel_id)];
+    let version = status.dave_version;
+    match (version, status.epoch) {
+        (0, _) => lines.push(
+            "**Encryption** to Discord only: this call is not end-to-end encrypted, as in every \
+             stage channel"
+                .to_owned(),
+        ),
+        (_, None) => lines.push(format!(
+            "**Encryption** end-to-end (DAVE {version}); there are no keys yet, because nobody else \
+             is here or somebody is just joining"
+        )),
+        (_, Some(epoch)) => {
+            let members = match status.members.len() {
+                1 => "1 member".to_owned(),
+                n => format!("{n} members"),
+            };
+            lines.push(format!(
+                "**Encryption** end-to-end (DAVE {version}), epoch {epoch}, {members}"
+            ));
+        }
+    }
+    if let Some(code) = &status.privacy_code {
+        lines.push(format!(
+            "**Voice privacy code** `{}`, the same for everybody in the call",
+            grouped(code)
+        ));
+    }
+    let latency = status.latency.map_or_else(
+        || "not measured yet".to_owned(),
+        |latency| format!("{} ms", latency.as_millis()),
+    );
+    lines.push(format!("**Heartbeat** {latency}"));
+    lines.push(format!("**Packets sent** {}", status.packets_sent));
+    lines.push(format!("**Transport** {}", status.mode));
+    lines.join("\n")
+}
+
+/// Whether there is a code with somebody.
+#[derive(Debug, PartialEq, Eq)]
+enum Comparison {
+    /// The two fingerprints.
+    With(Vec<u8>, Vec<u8>),
+    /// Why not.
+    Not(String),
+}
+
+fn compare(status: &VoiceStatus, member: UserId) -> Comparison {
+    if status.dave_version == 0 {
+        return Comparison::Not(
+            "This call is not end-to-end encrypted, as in every stage channel: there is no code to \
+             compare."
+                .to_owned(),
+        );
+    }
+    let find = |wanted: UserId| {
+        let found = status
+            .members
+            .iter()
+            .find(|(user_id, _)| *user_id == wanted);
+        found.map(|(user_id, key)| code::fingerprint(key, user_id.get()))
+    };
+    if member == status.user_id {
+        return Comparison::Not("That is me. Choose the person you are with.".to_owned());
+    }
+    // In the group the bot is a member like any other.
+    let Some(own) = find(status.user_id) else {
+        return Comparison::Not(
+            "There are no keys in this call yet: nobody else is here, or somebody is just joining. \
+             Try again in a moment."
+                .to_owned(),
+        );
+    };
+    match find(member) {
+        Some(theirs) => Comparison::With(own, theirs),
+        None => Comparison::Not(format!(
+            "<@{member}> is not in this call: there is no code to compare."
+        )),
+    }
+}
+
+/// The pairwise code; scrypt takes some 50 ms of computing, so not on a tokio worker.
+async fn verification(member: UserId, own: Vec<u8>, theirs: Vec<u8>) -> String {
+    let computed = tokio::task::spawn_blocking(move || code::user_code(&own, &theirs)).await;
+    match computed {
+        Ok(code) => format!(
+            "**Verification code** of me and <@{member}>\n`{}`\nThey see the same digits at my \
+             name under *Verify*. Different digits mean that somebody is in between.",
+            grouped(&code)
+        ),
+        Err(error) => {
+            tracing::error!(%error, "the verification code could not be computed");
+            "The code could not be computed; the log says more.".to_owned()
+        }
+    }
+}
+
+/// `1234567890` as `12345 67890`, the way Discord's own clients show codes.
+fn grouped(digits: &str) -> String {
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / GROUP_DIGITS);
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && n % GROUP_DIGITS == 0 {
+            grouped.push(' ');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+#[allow(clippy::panic)]
+mod tests {
+    use super::*;
+    use mynah_wire::ChannelId;
+    use std::time::Duration;
+
+    const BOT: UserId = UserId::new(1001);
+    const ANN: UserId = UserId::new(1002);
+
+    /// The two members of dave.md section 8.
+    fn status() -> VoiceStatus {
+        let key = |byte: u8| {
+            let mut key = vec![byte; 65];
+            key[0] = 4;
+            key
+        };
+        VoiceStatus {
+            channel_id: ChannelId::new(7),
+            user_id: BOT,
+            ssrc: mynah_wire::Ssrc(3),
+            mode: "aead_aes256_gcm_rtpsize".to_owned(),
+            latency: Some(Duration::from_micros(23_400)),
+            dave_version: 1,
+            epoch: Some(4),
+            privacy_code: Some("123456789012345678901234567890".to_owned()),
+            members: vec![(BOT, key(0x11)), (ANN, key(0x22))],
+            own_key: key(0x11),
+            packets_sent: 4711,
+            sealed_stale: 0,
+        }
+    }
+
+    #[test]
+    fn the_report_names_place_privacy_and_health() {
+        let said = report(&status());
+        for words in [
+            "<#7>",
+            "DAVE 1",
+            "epoch 4",
+            "2 members",
+            "`12345 67890 12345 67890 12345 67890`",
+            "23 ms",
+            "4711",
+            "aead_aes256_gcm_rtpsize",
+        ] {
+            assert!(said.contains(words), "{words} is missing in {said}");
+        }
+    }
+
+    #[test]
+    fn a_stage_is_said_not_to_be_end_to_end_encrypted() {
+        let stage = VoiceStatus {
+            dave_version: 0,
+            epoch: None,
+            privacy_code: None,
+            members: Vec::new(),
+            own_key: Vec::new(),
+            latency: None,
+            ..status()
+        };
+        let said = report(&stage);
+        assert!(said.contains("not end-to-end encrypted"), "{said}");
+        assert!(!said.contains("privacy code"), "{said}");
+        assert!(said.contains("not measured yet"), "{said}");
+        let Comparison::Not(said) = compare(&stage, ANN) else {
+            panic!("there is no code on a stage");
+        };
+        assert!(said.contains("not end-to-end encrypted"), "{said}");
+    }
+
+    #[test]
+    fn before_the_first_epoch_there_are_no_keys_and_no_codes() {
+        let alone = VoiceStatus {
+            epoch: None,
+            privacy_code: None,
+            members: Vec::new(),
+            ..status()
+        };
+        let said = report(&alone);
+        assert!(said.contains("no keys yet"), "{said}");
+        let Comparison::Not(said) = compare(&alone, ANN) else {
+            panic!("there are no keys");
+        };
+        assert!(said.contains("no keys"), "{said}");
+    }
+
+    #[test]
+    fn who_is_not_in_the_call_has_no_code_and_neither_has_the_bot_itself() {
+        let Comparison::Not(said) = compare(&status(), UserId::new(5)) else {
+            panic!("a stranger has no code");
+        };
+        assert!(said.contains("<@5> is not in this call"), "{said}");
+        let Comparison::Not(said) = compare(&status(), BOT) else {
+            panic!("there is no code with oneself");
+        };
+        assert!(said.contains("me"), "{said}");
+    }
+
+    #[tokio::test]
+    async fn the_verification_code_is_the_one_of_the_protocol_paper() {
+        let Comparison::With(own, theirs) = compare(&status(), ANN) else {
+            panic!("ann is there");
+        };
+        let said = verification(ANN, own, theirs).await;
+        // dave.md section 8: 921499064869471114595400528875823980364121564.
+        let code = "92149 90648 69471 11459 54005 28875 82398 03641 21564";
+        assert!(said.contains(code), "{said}");
+        assert!(said.contains("<@1002>"), "{said}");
+    }
+
+    #[test]
+    fn digits_are_shown_in_groups_of_five() {
+        assert_eq!(grouped(""), "");
+        assert_eq!(grouped("12345"), "12345");
+        assert_eq!(grouped("123456"), "12345 6");
+    }
+}
