@@ -84,9 +84,9 @@ fn what_cannot_be_understood_is_wrong_usage() {
         &["everywhere"],
     );
     fails(
-        &house.mynah(&["serve", "--dave", "required"]),
+        &house.mynah(&["serve", "--dave", "sometimes"]),
         2,
-        &["required"],
+        &["sometimes", "required"],
     );
     fails(&house.mynah(&["check", "extra"]), 2, &["extra"]);
 }

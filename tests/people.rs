@@ -3,23 +3,27 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use mynah_audio::measure::tone_db;
-use mynah_server::voice::{Flags, Grant, Scope, UdpFault, VoiceConfig, VoiceServer};
+use mynah_server::voice::{DavePolicy, Flags, Grant, Scope, UdpFault, VoiceConfig, VoiceServer};
 use mynah_users::{
-    Error, HearFormat, HearRequest, Heard, SayReport, SayRequest, SayWhat, Users, VoiceTicket,
+    Error, HearFormat, HearRequest, Heard, KeyLosses, SayReport, SayRequest, SayWhat, TicketOffice,
+    Users, VoiceTicket,
 };
 use mynah_wire::{ChannelId, GuildId, Secret, UserId};
 
 const GUILD: GuildId = GuildId::new(80);
 const ROOM: ChannelId = ChannelId::new(70);
 const OTHER_ROOM: ChannelId = ChannelId::new(71);
+/// End-to-end encrypted; the others are not.
+const SEALED_ROOM: ChannelId = ChannelId::new(72);
 const ALICE: UserId = UserId::new(50);
 const BOB: UserId = UserId::new(51);
 const CAROL: UserId = UserId::new(52);
 
 struct Town {
-    server: VoiceServer,
+    server: Arc<VoiceServer>,
     users: Users,
     _data: tempfile::TempDir,
 }
@@ -38,34 +42,33 @@ impl Town {
         .unwrap();
         let users = Users::new(server.ca_pem()).unwrap();
         Self {
-            server,
+            server: Arc::new(server),
             users,
             _data: data,
         }
     }
 
+    /// With a main gateway that gives out new credentials for [`SEALED_ROOM`].
+    async fn with_office() -> Self {
+        let town = Self::new().await;
+        let server = Arc::clone(&town.server);
+        let office = TicketOffice::new(move |_, user_id| {
+            let ticket = ticket(&server, user_id, SEALED_ROOM, "renewed");
+            grant(&server, &ticket);
+            Some(ticket)
+        });
+        let users = Users::with_office(town.server.ca_pem(), Some(office)).unwrap();
+        Self { users, ..town }
+    }
+
     fn ticket(&self, user_id: UserId, channel_id: ChannelId, token: &str) -> VoiceTicket {
-        VoiceTicket {
-            guild_id: GUILD,
-            channel_id,
-            user_id,
-            session_id: format!("session-{user_id}"),
-            token: Secret::new(token),
-            endpoint: self.server.endpoint(),
-        }
+        ticket(&self.server, user_id, channel_id, token)
     }
 
     /// What the main gateway does when somebody joins: permission first, then the ticket.
     async fn join(&self, user_id: UserId, channel_id: ChannelId) {
         let ticket = self.ticket(user_id, channel_id, &format!("{user_id}-{channel_id}"));
-        self.server.grant(Grant {
-            guild_id: GUILD,
-            channel_id,
-            user_id,
-            session_id: ticket.session_id.clone(),
-            token: ticket.token.clone(),
-            stage: false,
-        });
+        grant(&self.server, &ticket);
         self.users.join(ticket).await.unwrap();
     }
 
@@ -90,6 +93,49 @@ impl Town {
             wait: true,
         };
         self.users.say(who, request).await.unwrap()
+    }
+}
+
+fn ticket(
+    server: &VoiceServer,
+    user_id: UserId,
+    channel_id: ChannelId,
+    token: &str,
+) -> VoiceTicket {
+    VoiceTicket {
+        guild_id: GUILD,
+        channel_id,
+        user_id,
+        session_id: format!("session-{user_id}"),
+        token: Secret::new(token),
+        endpoint: server.endpoint(),
+    }
+}
+
+fn grant(server: &VoiceServer, ticket: &VoiceTicket) {
+    server.grant(Grant {
+        guild_id: ticket.guild_id,
+        channel_id: ticket.channel_id,
+        user_id: ticket.user_id,
+        session_id: ticket.session_id.clone(),
+        token: ticket.token.clone(),
+        dave: match ticket.channel_id {
+            SEALED_ROOM => DavePolicy::Required,
+            _ => DavePolicy::Off,
+        },
+    });
+}
+
+/// Five seconds of 440 Hz.
+fn tone(looped: bool, wait: bool) -> SayRequest {
+    SayRequest {
+        what: SayWhat::Tone {
+            hz: 440.0,
+            seconds: 5.0,
+            dbfs: -12.0,
+        },
+        looped,
+        wait,
     }
 }
 
@@ -159,16 +205,7 @@ async fn speech_survives_loss_jitter_and_a_crashed_voice_socket() {
     let town = Town::new().await;
     town.join(ALICE, ROOM).await;
     town.join(BOB, ROOM).await;
-    let looped = SayRequest {
-        what: SayWhat::Tone {
-            hz: 440.0,
-            seconds: 10.0,
-            dbfs: -12.0,
-        },
-        looped: true,
-        wait: false,
-    };
-    town.users.say(ALICE, looped).await.unwrap();
+    town.users.say(ALICE, tone(true, false)).await.unwrap();
 
     // A voice socket closed with 4015 resumes, and no packet is lost meanwhile.
     let everybody = Scope::default();
@@ -209,21 +246,23 @@ async fn speech_survives_loss_jitter_and_a_crashed_voice_socket() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_forgotten_by_the_server_comes_back_with_a_new_ticket() {
+    let town = Town::with_office().await;
+    town.join(ALICE, SEALED_ROOM).await;
+    town.join(BOB, SEALED_ROOM).await;
+    town.users.say(ALICE, tone(true, false)).await.unwrap();
+    town.server.close_sockets(Scope::default(), 4006, true);
+    let heard = town.hear(BOB, 6.0, None).await;
+    assert!(rms(&samples(&heard), 5.0, 6.0) > 0.1, "{:?}", heard.stats);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn moving_takes_speech_and_ears_along() {
     let town = Town::new().await;
     town.join(ALICE, ROOM).await;
     town.join(BOB, OTHER_ROOM).await;
     let (heard, ()) = tokio::join!(town.hear(BOB, 2.0, None), async {
-        let speaking = SayRequest {
-            what: SayWhat::Tone {
-                hz: 440.0,
-                seconds: 5.0,
-                dbfs: -12.0,
-            },
-            looped: false,
-            wait: false,
-        };
-        town.users.say(ALICE, speaking).await.unwrap();
+        town.users.say(ALICE, tone(true, false)).await.unwrap();
         town.join(ALICE, OTHER_ROOM).await;
     });
     assert!(
@@ -239,15 +278,7 @@ async fn muting_and_deafening_work_at_the_user_too() {
     town.join(ALICE, ROOM).await;
     town.join(BOB, ROOM).await;
     town.users.set_flags(ALICE, true, false);
-    let request = SayRequest {
-        what: SayWhat::Tone {
-            hz: 440.0,
-            seconds: 3.0,
-            dbfs: -12.0,
-        },
-        looped: true,
-        wait: false,
-    };
+    let request = tone(true, false);
     let (heard, said) = tokio::join!(town.hear(BOB, 0.5, None), town.users.say(ALICE, request));
     assert!(said.is_ok(), "a muted mouth speaks unheard: {said:?}");
     assert_eq!(heard.stats.packets, 0);
@@ -265,15 +296,6 @@ async fn muting_and_deafening_work_at_the_user_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_things_are_said_clearly() {
     let town = Town::new().await;
-    let tone = |looped, wait| SayRequest {
-        what: SayWhat::Tone {
-            hz: 440.0,
-            seconds: 1.0,
-            dbfs: -12.0,
-        },
-        looped,
-        wait,
-    };
     let error = town.users.say(ALICE, tone(false, false)).await.unwrap_err();
     assert!(matches!(error, Error::NotInVoice(ALICE)));
     assert!(error.remedy().contains("join"));
@@ -312,4 +334,57 @@ async fn wrong_things_are_said_clearly() {
     });
     assert!(matches!(heard, Err(Error::Ended { .. })), "{heard:?}");
     assert!(!town.users.is_in_voice(ALICE));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_sealed_room_the_first_word_is_heard_and_all_see_the_same_code() {
+    let town = Town::new().await;
+    town.join(ALICE, SEALED_ROOM).await;
+    let alone = town.say(ALICE, 440.0, 0.2).await;
+    assert_eq!(
+        alone.packets,
+        Some(0),
+        "there is no key, and nobody to hear"
+    );
+    for newcomer in [BOB, CAROL] {
+        town.join(newcomer, SEALED_ROOM).await;
+        let (heard, said) =
+            tokio::join!(town.hear(ALICE, 2.0, None), town.say(newcomer, 440.0, 1.0));
+        assert_eq!(said.packets, Some(55), "fifty of sound, five of silence");
+        assert_eq!((heard.stats.packets, heard.stats.lost), (55, 0));
+        assert_eq!(heard.stats.lost_to_keys, KeyLosses::default());
+        let begin = heard.stats.first_packet_us.unwrap() as f64 / 1e6;
+        // -12 dBFS peak is -15 dB RMS.
+        let level = rms(&samples(&heard), begin + 0.1, begin + 0.9);
+        assert!((level - 0.1776).abs() < 0.01, "{level}");
+    }
+    let seen = [ALICE, BOB, CAROL].map(|user| town.users.privacy(user).unwrap());
+    for privacy in &seen {
+        assert_eq!((privacy.version, privacy.epoch), (1, Some(2)));
+        assert_eq!(privacy.code.as_ref().unwrap().len(), 30);
+        assert_eq!(privacy.code, seen[0].code);
+        assert_eq!(privacy.members, [ALICE, BOB, CAROL]);
+    }
+    assert_ne!(seen[0].fingerprint, seen[1].fingerprint);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_sealed_room_comings_goings_and_crashes_cost_no_packet() {
+    let town = Town::new().await;
+    town.join(ALICE, SEALED_ROOM).await;
+    town.join(BOB, SEALED_ROOM).await;
+    town.users.say(ALICE, tone(true, false)).await.unwrap();
+    let (heard, ()) = tokio::join!(town.hear(BOB, 5.0, Some(ALICE)), async {
+        for _ in 0..3 {
+            town.join(CAROL, SEALED_ROOM).await;
+            town.hear(CAROL, 0.3, None).await;
+            town.users.leave(CAROL).await;
+        }
+        town.server.close_sockets(Scope::default(), 4015, false);
+    });
+    assert_eq!(heard.stats.lost, 0, "{:?}", heard.stats);
+    assert_eq!(heard.stats.lost_to_keys, KeyLosses::default());
+    assert!(heard.stats.max_gap_ms < 500.0, "{:?}", heard.stats);
+    let epoch = town.users.privacy(BOB).unwrap().epoch;
+    assert!(epoch >= Some(4), "three joins were three epochs: {epoch:?}");
 }

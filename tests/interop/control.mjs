@@ -38,3 +38,13 @@ export async function hear(user_id, seconds, from) {
     stats: JSON.parse(answer.headers.get("x-voice-stats")),
   };
 }
+
+/** Asks again until the answer pleases or the time is over; gives the last answer. */
+export async function until(ask, pleases, limit_ms) {
+  const end = Date.now() + limit_ms;
+  for (;;) {
+    const answer = await ask();
+    if (pleases(answer) || Date.now() > end) return answer;
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}

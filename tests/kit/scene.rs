@@ -67,10 +67,18 @@ impl Scene {
     /// # Panics
     /// The file cannot be written.
     pub fn song(&self, name: &str, seconds: f32) -> (PathBuf, Vec<f32>) {
-        let path = self.path().join("music").join(name);
         let samples = song(seconds);
-        write_wav(&path, &samples).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        (path, samples)
+        (self.wav(name, &samples), samples)
+    }
+
+    /// Writes samples (48 kHz, stereo, interleaved) into the music folder as a WAV file.
+    ///
+    /// # Panics
+    /// The file cannot be written.
+    pub fn wav(&self, name: &str, samples: &[f32]) -> PathBuf {
+        let path = self.path().join("music").join(name);
+        write_wav(&path, samples).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        path
     }
 
     /// Starts `mynah run` here.
