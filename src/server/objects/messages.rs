@@ -64,7 +64,7 @@ impl Store {
             "mention_roles": roles,
             "attachments": message.attachments.iter().map(attachment_json).collect::<Vec<_>>(),
             "embeds": message.embeds, "components": message.components,
-            "reactions": reactions_json(message, viewer), "pinned": message.pinned,
+            "reactions": reactions_json(message, viewer), "pinned": message.pinned_ms.is_some(),
             "flags": message.flags,
         });
         let mut fields = match value {

@@ -5,9 +5,8 @@ use serde_json::{Value, json};
 
 use super::files::{NewFile, resolve_attachment_urls};
 use super::{Audience, Event, Realm};
-use crate::objects::emoji_json;
 use crate::store::permissions::MENTION_EVERYONE;
-use crate::store::{EPHEMERAL, LOADING, Message, MessageOrigin, Reaction};
+use crate::store::{EPHEMERAL, LOADING, Message, MessageOrigin};
 
 /// Message type of a reply.
 const REPLY: u8 = 19;
@@ -58,6 +57,8 @@ pub(crate) struct Draft {
     pub nonce: Option<Value>,
     /// The message this one replies to.
     pub reply_to: Option<MessageId>,
+    /// A message type other than the usual ones.
+    pub kind: Option<u8>,
     pub poll: Option<Value>,
 }
 
@@ -103,11 +104,11 @@ impl Realm {
                 ..
             }
         );
-        let kind = match draft.reply_to {
+        let kind = draft.kind.unwrap_or(match draft.reply_to {
             Some(_) => REPLY,
             None if is_command_answer => CHAT_INPUT_COMMAND,
             None => 0,
-        };
+        });
         let mut message = Message {
             id,
             channel_id,
@@ -125,7 +126,7 @@ impl Realm {
             embeds: draft.embeds,
             components: draft.components,
             reactions: Vec::new(),
-            pinned: false,
+            pinned_ms: None,
             flags: draft.flags,
             kind,
             nonce: draft.nonce,
@@ -217,86 +218,6 @@ impl Realm {
             data,
         });
         true
-    }
-
-    /// Adds or removes a reaction; true when something changed.
-    pub(crate) fn react(
-        &mut self,
-        channel_id: ChannelId,
-        id: MessageId,
-        user_id: UserId,
-        emoji: &str,
-        add: bool,
-    ) -> bool {
-        let Some(message) = self.store.message_mut(channel_id, id) else {
-            return false;
-        };
-        let guild_id = message.guild_id;
-        let author_id = message.author_id;
-        let position = message.reactions.iter().position(|r| r.emoji == emoji);
-        let changed = match (position.and_then(|p| message.reactions.get_mut(p)), add) {
-            (Some(reaction), true) if !reaction.users.contains(&user_id) => {
-                reaction.users.push(user_id);
-                true
-            }
-            (Some(reaction), false) => {
-                let before = reaction.users.len();
-                reaction.users.retain(|user| *user != user_id);
-                before != reaction.users.len()
-            }
-            (None, true) => {
-                message.reactions.push(Reaction {
-                    emoji: emoji.to_owned(),
-                    users: vec![user_id],
-                });
-                true
-            }
-            _ => false,
-        };
-        message
-            .reactions
-            .retain(|reaction| !reaction.users.is_empty());
-        if changed {
-            self.emit_reaction(channel_id, id, user_id, emoji, add, guild_id, author_id);
-        }
-        changed
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the fields of one event")]
-    fn emit_reaction(
-        &mut self,
-        channel_id: ChannelId,
-        id: MessageId,
-        user_id: UserId,
-        emoji: &str,
-        add: bool,
-        guild_id: Option<mynah_wire::GuildId>,
-        author_id: UserId,
-    ) {
-        let mut data = json!({"user_id": user_id, "channel_id": channel_id, "message_id": id,
-            "guild_id": guild_id, "emoji": emoji_json(emoji), "burst": false, "type": 0});
-        if let Some(fields) = data.as_object_mut().filter(|_| add) {
-            fields.insert("message_author_id".into(), json!(author_id));
-            let member = guild_id.and_then(|g| self.store.member_json(g, user_id));
-            if let Some(member) = member {
-                fields.insert("member".into(), member);
-            }
-        }
-        let (to, intent) = match guild_id {
-            Some(guild) => (Audience::Guild(guild), intents::GUILD_MESSAGE_REACTIONS),
-            None => (Audience::Bot(author_id, None), 1 << 13),
-        };
-        let name = if add {
-            "MESSAGE_REACTION_ADD"
-        } else {
-            "MESSAGE_REACTION_REMOVE"
-        };
-        self.emit(Event {
-            name,
-            to,
-            intent,
-            data,
-        });
     }
 
     fn find_mentions(&self, message: &mut Message, allowed: &AllowedMentions) {

@@ -9,6 +9,8 @@ mod interactions;
 mod invoke;
 mod members;
 mod messages;
+mod pins;
+mod reactions;
 mod voice;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -1,5 +1,7 @@
 //! The application itself (rest.md section 3).
 
+use serde_json::json;
+
 use super::{Call, Rate, Refusal, Reply, Route};
 use crate::objects;
 
@@ -7,6 +9,7 @@ pub(super) const ROUTES: &[Route] = &[
     // discord.py asks for this in login(), before it connects.
     Route::new("GET", "/oauth2/applications/@me", Rate::COMMON, show),
     Route::new("GET", "/applications/@me", Rate::COMMON, show),
+    Route::new("GET", "/applications/{app_id}/emojis", Rate::COMMON, emojis),
 ];
 
 fn show(call: &mut Call<'_>) -> Result<Reply, Refusal> {
@@ -19,4 +22,9 @@ fn show(call: &mut Call<'_>) -> Result<Reply, Refusal> {
         .ok_or_else(Refusal::unauthorized)?;
     let owner = call.realm.store.user_json(call.realm.defaults.owner_id);
     Ok(Reply::ok(objects::application(bot, &owner)))
+}
+
+/// Applications of this server have no emojis; unlike a guild's, the list is in an object.
+fn emojis(_: &mut Call<'_>) -> Result<Reply, Refusal> {
+    Ok(Reply::ok(json!({"items": []})))
 }

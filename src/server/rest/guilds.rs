@@ -10,6 +10,20 @@ use crate::store::Guild;
 pub(super) const ROUTES: &[Route] = &[
     Route::new("GET", "/guilds/{guild_id}", Rate::COMMON, show),
     Route::new("GET", "/guilds/{guild_id}/roles", Rate::COMMON, roles),
+    Route::new("GET", "/guilds/{guild_id}/emojis", Rate::COMMON, none),
+    Route::new("GET", "/guilds/{guild_id}/stickers", Rate::COMMON, none),
+    Route::new(
+        "GET",
+        "/guilds/{guild_id}/scheduled-events",
+        Rate::COMMON,
+        none,
+    ),
+    Route::new(
+        "GET",
+        "/guilds/{guild_id}/threads/active",
+        Rate::COMMON,
+        threads,
+    ),
 ];
 
 impl Call<'_> {
@@ -42,4 +56,16 @@ fn show(call: &mut Call<'_>) -> Result<Reply, Refusal> {
 fn roles(call: &mut Call<'_>) -> Result<Reply, Refusal> {
     let roles = call.guild()?.roles.values().map(role_json);
     Ok(Reply::ok(Value::Array(roles.collect())))
+}
+
+/// Guilds of this server have no emojis, stickers and events.
+fn none(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+    call.guild()?;
+    Ok(Reply::ok(json!([])))
+}
+
+/// Nor threads; their list is in an object.
+fn threads(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+    call.guild()?;
+    Ok(Reply::ok(json!({"threads": [], "members": []})))
 }

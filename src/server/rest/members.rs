@@ -11,7 +11,13 @@ use crate::store::permissions::{
 
 pub(super) const ROUTES: &[Route] = &[
     Route::new("GET", "/guilds/{guild_id}/members", Rate::COMMON, list),
-    // Before `{user_id}`, which would take `@me` for an id.
+    Route::new(
+        "GET",
+        "/guilds/{guild_id}/members/search",
+        Rate::COMMON,
+        search,
+    ),
+    // Before `{user_id}`, which would take `@me` for an id; likewise `search` above.
     Route::new(
         "PATCH",
         "/guilds/{guild_id}/members/@me",
@@ -50,6 +56,30 @@ fn list(call: &mut Call<'_>) -> Result<Reply, Refusal> {
         .filter(|id| **id > after)
         .take(usize::try_from(limit.unwrap_or(1)).unwrap_or(1))
         .filter_map(|id| call.realm.store.member_json(guild.id, *id));
+    Ok(Reply::ok(Value::Array(members.collect())))
+}
+
+/// Members whose name or nickname begins with `query`.
+fn search(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+    let guild = call.guild()?;
+    let mut form = Form::default();
+    let text = |name| call.request.query(name).map(Value::from);
+    let query = form.required_text(text("query").as_ref(), "query", 1..=100);
+    let limit = form.integer(text("limit").as_ref(), "limit", 1..=1000);
+    form.finish()?;
+    let query = query.to_lowercase();
+    let store = &call.realm.store;
+    let begins = |name: &str| name.to_lowercase().starts_with(&query);
+    let members = guild
+        .members
+        .iter()
+        .filter(|(id, member)| {
+            let user = store.users.get(id);
+            member.nick.as_deref().is_some_and(begins)
+                || user.is_some_and(|user| begins(&user.username))
+        })
+        .take(usize::try_from(limit.unwrap_or(1)).unwrap_or(1))
+        .filter_map(|(id, _)| store.member_json(guild.id, *id));
     Ok(Reply::ok(Value::Array(members.collect())))
 }
 

@@ -83,6 +83,7 @@ pub(super) fn draft(
         allowed: allowed_mentions(form, body.get("allowed_mentions"), place, path),
         nonce: body.get("nonce").filter(|nonce| !nonce.is_null()).cloned(),
         reply_to: None,
+        kind: None,
         poll,
     }
 }

@@ -50,7 +50,7 @@ pub(super) const ROUTES: &[Route] = &[
 
 impl Call<'_> {
     /// A message of the path. Ephemeral ones are only reachable through their interaction.
-    fn message(&self) -> Result<&Message, Refusal> {
+    pub(super) fn message(&self) -> Result<&Message, Refusal> {
         let message = self
             .realm
             .store

@@ -17,6 +17,7 @@ mod limits;
 mod members;
 mod message_body;
 mod messages;
+mod pins;
 mod reactions;
 mod refusal;
 mod request;
@@ -89,6 +90,8 @@ const TABLES: &[&[Route]] = &[
     application::ROUTES,
     users::ROUTES,
     channels::ROUTES,
+    // Before messages, which would take `pins` for an id.
+    pins::ROUTES,
     messages::ROUTES,
     reactions::ROUTES,
     guilds::ROUTES,

@@ -34,6 +34,18 @@ pub(super) const ROUTES: &[Route] = &[
         Rate::COMMON,
         list,
     ),
+    Route::new(
+        "DELETE",
+        "/channels/{channel_id}/messages/{message_id}/reactions",
+        REACTION_RATE,
+        clear,
+    ),
+    Route::new(
+        "DELETE",
+        "/channels/{channel_id}/messages/{message_id}/reactions/{emoji}",
+        REACTION_RATE,
+        clear,
+    ),
 ];
 
 fn add(call: &mut Call<'_>) -> Result<Reply, Refusal> {
@@ -53,6 +65,17 @@ fn remove(call: &mut Call<'_>) -> Result<Reply, Refusal> {
     call.needs(channel_id, MANAGE_MESSAGES)?;
     let user = call.id("user_id")?;
     set(call, user, false)
+}
+
+/// All reactions, or all with the emoji of the path.
+fn clear(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+    let message = call.message()?;
+    let (channel_id, message_id) = (message.channel_id, message.id);
+    call.needs(channel_id, MANAGE_MESSAGES)?;
+    let emoji = Some(call.param("emoji").to_owned()).filter(|emoji| !emoji.is_empty());
+    call.realm
+        .clear_reactions(channel_id, message_id, emoji.as_deref());
+    Ok(Reply::empty())
 }
 
 fn set(call: &mut Call<'_>, user: UserId, on: bool) -> Result<Reply, Refusal> {

@@ -69,8 +69,8 @@ pub struct Message {
     pub components: Vec<Value>,
     /// Reactions in order of first use.
     pub reactions: Vec<Reaction>,
-    /// Pinned.
-    pub pinned: bool,
+    /// Unix milliseconds since when it is pinned.
+    pub pinned_ms: Option<u64>,
     /// Message flags.
     pub flags: u64,
     /// Message type: 0, 19 for a reply, 20 for a slash command answer.

@@ -54,6 +54,8 @@ pub const USE_EXTERNAL_SOUNDS: u64 = 1 << 45;
 pub const SEND_VOICE_MESSAGES: u64 = 1 << 46;
 /// Set a voice channel's status.
 pub const SET_VOICE_CHANNEL_STATUS: u64 = 1 << 48;
+/// Pin messages; its own bit since 2026, before it was part of [`MANAGE_MESSAGES`].
+pub const PIN_MESSAGES: u64 = 1 << 51;
 
 /// Every documented bit.
 pub const ALL: u64 = (1 << 53) - 1;
@@ -82,7 +84,8 @@ pub const BOT_DEFAULT: u64 = EVERYONE_DEFAULT
     | MANAGE_MESSAGES
     | MUTE_MEMBERS
     | DEAFEN_MEMBERS
-    | SET_VOICE_CHANNEL_STATUS;
+    | SET_VOICE_CHANNEL_STATUS
+    | PIN_MESSAGES;
 
 /// Permissions a channel grants or takes from a role or member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

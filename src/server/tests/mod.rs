@@ -7,6 +7,7 @@ mod gateway;
 mod interactions;
 mod limits;
 mod messages;
+mod pins;
 mod rig;
 mod sockets;
 mod voice;

@@ -15,6 +15,8 @@ use mynah_wire::rng::Rng;
 use mynah_wire::rtp::{self, FIXED_HEADER_LEN, Header};
 
 const TAG_BYTES: usize = 16;
+/// Clear part of an RTCP packet: first word and SSRC.
+const REPORT_HEADER_LEN: usize = 8;
 /// The widest nonce of any mode; narrower ones use its front.
 const NONCE_BYTES: usize = 24;
 
@@ -100,12 +102,29 @@ impl Transport {
     /// # Errors
     /// [`SealError`]: the buffer is too small, or the packet is not RTP.
     pub fn seal(&mut self, packet: &mut [u8], end: usize) -> Result<usize, SealError> {
+        let header = Header::parse(packet).ok_or(SealError::Malformed)?;
+        self.seal_behind(self.clear_len(&header), packet, end)
+    }
+
+    /// Seals the clear RTCP packet `packet[..end]` likewise: only its header and the reporter's
+    /// SSRC stay clear (voice.md section 8, notes).
+    ///
+    /// # Errors
+    /// [`SealError`]: the buffer or the packet is too small.
+    pub fn seal_report(&mut self, packet: &mut [u8], end: usize) -> Result<usize, SealError> {
+        self.seal_behind(REPORT_HEADER_LEN, packet, end)
+    }
+
+    fn seal_behind(
+        &mut self,
+        clear: usize,
+        packet: &mut [u8],
+        end: usize,
+    ) -> Result<usize, SealError> {
         let total = end + self.mode.overhead_bytes();
         let packet = packet.get_mut(..total).ok_or(SealError::NoRoom)?;
-        let header = Header::parse(packet).ok_or(SealError::Malformed)?;
-        let clear = self.clear_len(&header);
         let body_len = end.checked_sub(clear).ok_or(SealError::Malformed)?;
-        let (nonce, wire_len) = self.next_nonce(packet);
+        let (nonce, wire_len) = self.next_nonce(packet.get(..clear).unwrap_or_default());
         let (head, rest) = packet.split_at_mut(clear);
         let nonce_on_wire = match &self.cipher {
             Cipher::Secretbox(cipher) => {
@@ -197,11 +216,11 @@ impl Transport {
     }
 
     /// The nonce of the next packet we send, and how many of its bytes travel behind the packet.
-    fn next_nonce(&mut self, packet: &[u8]) -> ([u8; NONCE_BYTES], usize) {
+    fn next_nonce(&mut self, header: &[u8]) -> ([u8; NONCE_BYTES], usize) {
         let mut nonce = [0; NONCE_BYTES];
         match self.mode {
             EncryptionMode::XSalsa20 => {
-                fill(&mut nonce, packet.iter().take(FIXED_HEADER_LEN));
+                fill(&mut nonce, header.iter());
                 (nonce, 0)
             }
             EncryptionMode::XSalsa20Suffix => {
@@ -389,6 +408,23 @@ mod tests {
             assert_eq!(packet[opened.payload], hex(BODY), "{mode}");
             assert_eq!(opened.header, header);
         }
+    }
+
+    #[test]
+    fn a_reports_first_eight_bytes_are_clear_and_the_rest_is_sealed() {
+        let clear = hex("81c90007 00000001 00000001 00000000 00010002 00000003 00000000 00000000");
+        let mut packet = clear.clone();
+        packet.resize(clear.len() + 20, 0);
+        let mut transport = Transport::new(EncryptionMode::Aes256GcmRtpSize, &key(), 1, 0);
+        let total = transport.seal_report(&mut packet, clear.len()).unwrap();
+        assert_eq!((total, &packet[..8]), (52, &clear[..8]));
+        let (head, rest) = packet.split_at_mut(8);
+        let (body, tail) = rest.split_at_mut(24);
+        let nonce = [&tail[16..], &[0; 8]].concat();
+        Aes256Gcm::new(&key().into())
+            .decrypt_in_place_detached(nonce.as_slice().into(), head, body, tail[..16].into())
+            .unwrap();
+        assert_eq!(body, &clear[8..]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::*;
 use crate::voice::seal::Transport;
 use futures_util::{SinkExt, StreamExt};
 use mynah_wire::rtp::Header;
+use mynah_wire::udp::{Datagram, classify};
 use mynah_wire::{ChannelId, Ssrc};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
@@ -150,8 +151,14 @@ impl Client {
 
     async fn hear(&mut self) -> (Header, Vec<u8>) {
         let mut packet = [0; 2048];
-        let received = tokio::time::timeout(LIMIT, self.udp.recv(&mut packet));
-        let length = received.await.unwrap().unwrap();
+        let length = loop {
+            let received = tokio::time::timeout(LIMIT, self.udp.recv(&mut packet));
+            let length = received.await.unwrap().unwrap();
+            // Reports about the own stream come in between.
+            if classify(&packet[..length]) == Datagram::Rtp {
+                break length;
+            }
+        };
         let packet = &mut packet[..length];
         let opened = self.transport.as_ref().unwrap().open(packet).unwrap();
         (opened.header, packet[opened.payload].to_vec())

@@ -31,10 +31,12 @@ impl Delivery {
         self.leave_dead_group();
         self.settle_batch();
         self.settle_transition(now);
-        self.sealed_until = self.sealed_until.filter(|until| now < *until);
         if self.transition.is_none() {
             self.settle_version(now);
         }
+        // An encrypted room does not ask for it.
+        let is_plain = self.version == 0;
+        self.sealed_until = self.sealed_until.filter(|until| is_plain && now < *until);
         let has_work = self.version > 0 && self.has_work();
         if !has_work {
             self.batch_due = None;

@@ -133,6 +133,9 @@ impl Hub {
         let serial = self.next_key;
         self.next_key += 1;
         let media_session_id = format!("{:016x}{:016x}", self.rng.next_u64(), self.rng.next_u64());
+        if self.moved.iter().any(|(_, socket)| *socket == link.id) {
+            return Verdict::Refused(close::DISCONNECTED);
+        }
         let Some(key) = self.session_on(link.id) else {
             return Verdict::Refused(close::SESSION_INVALID);
         };

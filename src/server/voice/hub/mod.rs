@@ -29,6 +29,11 @@ use session::{Session, SessionKey};
 
 /// How long a session without connection waits to be resumed (voice.md section 11, [rec]).
 pub const RESUME_WINDOW: Duration = Duration::from_secs(60);
+/// How long the old socket of a moved member stays open. Discord closes it from another machine than
+/// the one that sends VOICE_SERVER_UPDATE. When both come in the same instant, discord.py and
+/// py-cord miss one of them and give up after their timeout: their `_wait_for_state` does not see a
+/// state that changes before it really waits.
+pub const MOVE_GRACE: Duration = Duration::from_millis(50);
 /// Members of one channel; Discord's largest stages hold more, this server's rooms do not.
 const MAX_SESSIONS: usize = 10_000;
 
@@ -80,6 +85,8 @@ pub struct Hub {
     signer: Arc<GatewaySigner>,
     /// Rooms with somebody in them, unless they are never encrypted.
     rooms: BTreeMap<ChannelId, Delivery>,
+    /// Sockets of members that moved on, and when they close.
+    moved: VecDeque<(Instant, ConnectionId)>,
     next_session: u64,
     next_key: u64,
     generation: u64,
@@ -111,6 +118,7 @@ impl Hub {
             hung: HashSet::new(),
             signer,
             rooms: BTreeMap::new(),
+            moved: VecDeque::new(),
             next_session: 1,
             next_key: 1,
             generation: 0,
@@ -120,7 +128,8 @@ impl Hub {
     }
 
     /// From now on an Identify with these credentials is good. Replaces an older grant of the same
-    /// member; a move to another channel closes the old socket with 4014.
+    /// member; a move to another channel ends the old session at once and closes its socket with
+    /// 4014 after [`MOVE_GRACE`].
     pub fn grant(&mut self, now: Instant, grant: Grant) {
         let member = (grant.guild_id, grant.user_id);
         self.guilds.insert(grant.guild_id);
@@ -129,8 +138,10 @@ impl Hub {
         if let Some(session) = self.session_of(member)
             && session.channel_id != channel_id
         {
-            let key = session.key;
-            self.end(now, key, Some(close::DISCONNECTED));
+            let (key, socket) = (session.key, session.connection);
+            self.end(now, key, None);
+            self.moved
+                .extend(socket.map(|socket| (now + MOVE_GRACE, socket)));
         }
     }
 
@@ -219,8 +230,13 @@ impl Hub {
         }
     }
 
-    /// Forgets sessions nobody resumed in time, and lets due transitions and proposals happen.
+    /// Forgets sessions nobody resumed in time, closes what moved members left open, and lets due
+    /// transitions and proposals happen.
     pub fn tick(&mut self, now: Instant) {
+        while let Some((_, socket)) = self.moved.pop_front_if(|(due, _)| *due <= now) {
+            self.outputs
+                .push_back(Output::Close(socket, close::DISCONNECTED));
+        }
         let expired: Vec<_> = self
             .sessions
             .values()
@@ -239,9 +255,10 @@ impl Hub {
             return Output::Table(Arc::new(self.table()));
         }
         self.outputs.pop_front().unwrap_or_else(|| {
-            let expiry = self.sessions.values().filter_map(Session::expires).min();
+            let expiries = self.sessions.values().filter_map(Session::expires);
+            let moved = self.moved.front().map(|(due, _)| *due);
             let dave = self.dave_deadline();
-            Output::Wait(expiry.into_iter().chain(dave).min())
+            Output::Wait(expiries.chain(moved).chain(dave).min())
         })
     }
 

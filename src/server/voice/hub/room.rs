@@ -56,8 +56,10 @@ impl Hub {
             return;
         };
         session.speaking = Some(flags);
-        self.is_table_stale |= flags != 0 && !session.has_spoken;
-        session.has_spoken |= flags != 0;
+        // Any op 5 lets audio pass, also "not speaking": discord.py and py-cord announce their stream
+        // with it after op 4, and after a quick move that is all they send.
+        self.is_table_stale |= !session.has_spoken;
+        session.has_spoken = true;
         let is_news = match session.announced {
             None => true,
             Some(announced) => flags != 0 && flags != announced,

@@ -36,7 +36,7 @@ pub(super) struct Session {
     pub speaking: Option<u32>,
     /// Flags the others were told last.
     pub announced: Option<u32>,
-    /// Some op 5 had a flag set: without one, audio is not forwarded (voice.md section 4).
+    /// Some op 5 came: without one, audio is not forwarded (voice.md section 4).
     pub has_spoken: bool,
     /// Of its channel.
     pub policy: DavePolicy,

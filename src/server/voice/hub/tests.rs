@@ -348,6 +348,15 @@ fn speaking_reaches_the_others_once_per_kind_and_stay() {
 }
 
 #[test]
+fn an_op_5_that_only_announces_the_stream_lets_audio_pass() {
+    let mut world = World::new();
+    let speaker = world.join(5);
+    assert!(!world.table.members[0].has_spoken);
+    world.say(speaker, &json!({"op": 5, "d": {"speaking": 0, "delay": 0}}));
+    assert!(world.table.members[0].has_spoken);
+}
+
+#[test]
 fn a_second_identify_of_a_member_replaces_its_first_session() {
     let mut world = World::new();
     let (first, other) = (world.join(5), world.join(6));
@@ -380,9 +389,30 @@ fn kicks_moves_and_deleted_channels_close_with_their_codes() {
     world.grant_in(5, ROOM);
     assert_eq!(world.code(moved), None, "the same channel is no move");
     world.grant_in(5, ROOM + 1);
-    assert_eq!(world.code(moved), Some(4014));
     let there = world.identify(5, 8);
     assert_eq!(world.ops(there), [8, 2]);
+    assert_eq!(world.code(moved), None, "not in the same instant");
+    world.advance(MOVE_GRACE);
+    assert_eq!(world.code(moved), Some(4014));
+    assert_eq!(world.code(there), None);
+}
+
+#[test]
+fn who_is_moved_leaves_the_room_at_once_and_does_not_finish_there() {
+    let mut world = World::new();
+    let other = world.join(6);
+    world.clear(other);
+    let moved = world.join(5);
+    world.grant_in(5, ROOM + 1);
+    assert_eq!(world.last(other)["op"], 13);
+    assert_eq!(world.table.members.len(), 1);
+    world.say(moved, &json!({"op": 5, "d": {"speaking": 1}}));
+    assert_eq!(world.last(other)["op"], 13, "its old socket says nothing");
+    world.grant_in(7, ROOM);
+    let halfway = world.identify(7, 8);
+    world.grant_in(7, ROOM + 1);
+    world.say(halfway, &select_payload("aead_aes256_gcm_rtpsize"));
+    assert_eq!(world.code(halfway), Some(4014), "and not 4006");
 }
 
 #[test]

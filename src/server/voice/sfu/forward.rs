@@ -11,6 +11,7 @@ use mynah_wire::udp::{self, Datagram, Discovery, Ping};
 
 use super::held::{Held, Onward};
 use super::path::Path;
+use super::report;
 use super::slot::Slot;
 use super::table::Table;
 
@@ -46,6 +47,7 @@ pub struct Forwarder {
     slots: Vec<Slot>,
     by_ssrc: HashMap<u32, usize>,
     held: Held,
+    next_reports: Option<Instant>,
     clear: Box<[u8; BUFFER]>,
     sealed: Box<[u8; BUFFER]>,
 }
@@ -59,6 +61,7 @@ impl Forwarder {
             slots: Vec::new(),
             by_ssrc: HashMap::new(),
             held: Held::default(),
+            next_reports: None,
             clear: Box::new([0; BUFFER]),
             sealed: Box::new([0; BUFFER]),
         }
@@ -96,7 +99,14 @@ impl Forwarder {
             .collect();
         self.table = table;
         self.find_listeners();
+        self.next_reports = match self.next_reports {
+            _ if self.slots.is_empty() => None,
+            running => Some(running.unwrap_or(now + report::EVERY)),
+        };
         for index in 0..self.slots.len() {
+            if self.slots.get(index).is_some_and(|slot| slot.is_unreported) {
+                self.report(index, outlet);
+            }
             let early = self.slots.get_mut(index).map(|slot| slot.take_early(now));
             for packet in early.unwrap_or_default() {
                 if let Some(header) = Header::parse(&packet) {
@@ -137,7 +147,7 @@ impl Forwarder {
         self.arrive(now, from, datagram, outlet);
     }
 
-    /// Lets delayed packets go whose time has come.
+    /// Lets delayed packets go whose time has come, and sends the reports that are due.
     pub fn tick(&mut self, now: Instant, outlet: &mut impl Outlet) {
         while let Some((onward, mut packet)) = self.held.take(now) {
             match onward {
@@ -145,11 +155,45 @@ impl Forwarder {
                 Onward::Leave(to) => outlet.send(to, &packet),
             }
         }
+        if self.next_reports.is_some_and(|due| due <= now) {
+            self.next_reports = Some(now + report::EVERY);
+            for index in 0..self.slots.len() {
+                self.report(index, outlet);
+            }
+        }
     }
 
     /// When [`tick`](Self::tick) has something to do.
     pub fn next_due(&self) -> Option<Instant> {
-        self.held.next_due()
+        [self.held.next_due(), self.next_reports]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Tells a member how its stream arrives. A path with faults carries no reports: drawing their
+    /// fate would shift that of the voice packets, which a seed makes repeatable.
+    fn report(&mut self, index: usize, outlet: &mut impl Outlet) {
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        let (Some(transport), Some(to)) = (&mut slot.transport, slot.address) else {
+            return;
+        };
+        slot.is_unreported = false;
+        if !slot.down.is_clear() {
+            return;
+        }
+        let (report, length) = slot.reception.report(slot.member.ssrc);
+        let Some(room) = self.sealed.get_mut(..report.len()) else {
+            return;
+        };
+        room.copy_from_slice(&report);
+        if let Ok(total) = transport.seal_report(self.sealed.as_mut_slice(), length)
+            && let Some(packet) = self.sealed.get(..total)
+        {
+            outlet.send(to, packet);
+        }
     }
 
     fn arrive(
@@ -178,7 +222,7 @@ impl Forwarder {
                     pass(path, &mut self.held, now, from, &mut answer.write(), outlet);
                 }
             }
-            // Reports need no answer: nothing here adapts to them. Keepalives only keep NATs open.
+            // Clients' reports need no answer: nothing here adapts to them. Keepalives only keep NATs open.
             Datagram::Rtcp | Datagram::Keepalive => {}
         }
     }
@@ -232,6 +276,7 @@ impl Forwarder {
         }
         slot.address = Some(from);
         slot.count(opened.header.sequence, datagram.len());
+        slot.reception.count(now, &opened.header);
         if !slot.member.may_speak || opened.payload.is_empty() {
             return;
         }

@@ -8,6 +8,7 @@
 mod forward;
 mod held;
 mod path;
+mod report;
 mod slot;
 mod table;
 
@@ -158,13 +159,13 @@ fn run(socket: &UdpSocket, shared: &Shared, mut forwarder: Forwarder) {
             // ICMP answers to earlier sends; they concern one client, not the socket.
             Err(error) => tracing::debug!(%error, "voice media socket"),
         }
-        if forwarder.next_due().is_some() {
-            forwarder.tick(clock::now(), &mut outlet);
+        if forwarder.next_due().is_some_and(|due| due <= now) {
+            forwarder.tick(now, &mut outlet);
         }
     }
 }
 
-/// Sleeps until a datagram arrives or a held packet is due.
+/// Sleeps until a datagram arrives, or a held packet or report is due.
 fn wait(socket: &UdpSocket, now: Instant, due: Option<Instant>) {
     let longest = due.map_or(LONGEST_WAIT, |due| {
         due.saturating_duration_since(now).min(LONGEST_WAIT)

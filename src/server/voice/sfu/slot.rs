@@ -7,6 +7,7 @@ use mynah_wire::UserId;
 use mynah_wire::rtp;
 
 use super::path::Path;
+use super::report::Reception;
 use super::table::{ActiveFault, Member};
 use crate::voice::seal::Transport;
 
@@ -25,6 +26,10 @@ pub(super) struct Slot {
     pub listeners: Vec<usize>,
     pub up: Path,
     pub down: Path,
+    /// What the member is told about its stream.
+    pub reception: Reception,
+    /// A report at once: the member has new keys.
+    pub is_unreported: bool,
     newest: Option<u16>,
     /// Bit n: the packet n before the newest has come.
     seen: u64,
@@ -39,6 +44,8 @@ impl Slot {
             listeners: Vec::new(),
             up: Path::new(seed, salt(member.user_id, 1)),
             down: Path::new(seed, salt(member.user_id, 2)),
+            reception: Reception::default(),
+            is_unreported: false,
             newest: None,
             seen: 0,
             early: Vec::new(),
@@ -57,6 +64,7 @@ impl Slot {
     pub fn update(&mut self, member: Member, seed: u64) {
         let serial = |member: &Member| member.keys.as_ref().map(|keys| keys.serial);
         if serial(&member) != serial(&self.member) {
+            self.is_unreported = member.keys.is_some();
             self.transport = member.keys.as_ref().map(|keys| {
                 // Both directions share one key, and clients mostly count from 0 or 1: starting
                 // in the other half keeps the nonces of the two directions apart.

@@ -4,7 +4,7 @@ use super::*;
 use crate::voice::fault::{Scope, UdpFault};
 use crate::voice::seal::Transport;
 use mynah_wire::rtp::Header;
-use mynah_wire::udp::{Discovery, Ping};
+use mynah_wire::udp::{self, Datagram, Discovery, Ping};
 use mynah_wire::{ChannelId, EncryptionMode, Ssrc, UserId};
 use zeroize::Zeroizing;
 
@@ -61,10 +61,15 @@ impl Client {
         self.socket.send(&packet).unwrap();
     }
 
+    /// The next datagram that is no report.
     fn receive(&self) -> Vec<u8> {
         let mut buffer = [0; 2048];
-        let length = self.socket.recv(&mut buffer).unwrap();
-        buffer[..length].to_vec()
+        loop {
+            let length = self.socket.recv(&mut buffer).unwrap();
+            if udp::classify(&buffer[..length]) != Datagram::Rtcp {
+                return buffer[..length].to_vec();
+            }
+        }
     }
 
     fn hear(&self) -> (Header, Vec<u8>) {

@@ -59,7 +59,10 @@ struct Room {
     faults: Vec<ActiveFault>,
     generation: u64,
     sent: Sent,
+    reports: Packets,
 }
+
+type Packets = Vec<(SocketAddr, Vec<u8>)>;
 
 impl Room {
     fn new(members: Vec<Member>) -> Self {
@@ -70,6 +73,7 @@ impl Room {
             faults: Vec::new(),
             generation: 0,
             sent: Sent::default(),
+            reports: Packets::new(),
         };
         room.publish();
         room
@@ -103,8 +107,24 @@ impl Room {
         self.taken()
     }
 
+    /// What went out but for reports.
     fn taken(&mut self) -> Vec<(SocketAddr, Vec<u8>)> {
+        let (reports, rest) = self.split();
+        self.reports.extend(reports);
+        rest
+    }
+
+    fn split(&mut self) -> (Packets, Packets) {
         std::mem::take(&mut self.sent.0)
+            .into_iter()
+            .partition(|(_, bytes)| udp::classify(bytes) == Datagram::Rtcp)
+    }
+
+    /// The reports since the last look.
+    fn reports(&mut self) -> Packets {
+        let rest = self.taken();
+        self.sent.0.extend(rest);
+        std::mem::take(&mut self.reports)
     }
 
     fn advance(&mut self, by: Duration) -> Vec<(SocketAddr, Vec<u8>)> {
@@ -194,7 +214,8 @@ fn our_own_nonces_count_up_in_the_half_clients_do_not_use() {
         // A new table does not restart them.
         room.publish();
     }
-    let expected: Vec<_> = (0_u8..3).map(|n| vec![0x80, 0, 0, n]).collect();
+    // The first of all was the first report's.
+    let expected: Vec<_> = (1_u8..4).map(|n| vec![0x80, 0, 0, n]).collect();
     assert_eq!(nonces, expected);
 }
 
@@ -345,6 +366,34 @@ fn pings_are_answered_and_keepalives_reports_and_noise_are_swallowed() {
 }
 
 #[test]
+fn members_are_told_at_once_and_then_regularly_how_their_stream_arrives() {
+    let mut room = Room::new(vec![member(1, MODE), member(2, MODE)]);
+    let to = |packets: &Packets| packets.iter().map(|(to, _)| *to).collect::<Vec<_>>();
+    assert_eq!(to(&room.reports()), [address(1), address(2)]);
+    room.publish();
+    assert!(room.reports().is_empty(), "not with every table");
+    room.arrives(address(1), &packet(1, MODE, 1, b"f"));
+    room.advance(report::EVERY - Duration::from_millis(1));
+    assert!(room.reports().is_empty());
+    room.advance(Duration::from_millis(1));
+    let reports = room.reports();
+    assert_eq!(to(&reports), [address(1), address(2)]);
+    let heads: Vec<_> = reports.iter().map(|(_, bytes)| &bytes[..8]).collect();
+    assert_eq!(heads[0], [0x81, 201, 0, 7, 0, 0, 0, 101]);
+    assert_eq!(heads[1], [0x80, 201, 0, 1, 0, 0, 0, 102], "it sent nothing");
+    assert_eq!(reports[0].1.len(), 32 + MODE.overhead_bytes());
+    room.fault(
+        Scope::default(),
+        UdpFault {
+            jitter_ms: 1.0,
+            ..UdpFault::default()
+        },
+    );
+    room.advance(report::EVERY);
+    assert!(room.reports().is_empty(), "faults concern voice alone");
+}
+
+#[test]
 fn counters_tell_what_came_what_went_and_what_is_missing() {
     let mut room = Room::new(vec![member(1, MODE), member(2, MODE), member(3, MODE)]);
     let mut bytes = 0;
@@ -378,7 +427,7 @@ fn through(scope: Scope, fault: UdpFault) -> Vec<u16> {
         }
     }
     got.extend(room.advance(Duration::from_secs(60)));
-    assert_eq!(room.forwarder.next_due(), None);
+    assert_eq!(room.forwarder.held.next_due(), None);
     sequences(&got)
 }
 
