@@ -19,6 +19,9 @@ const LEAST_OVERLAP: f64 = 0.5;
 /// Below this correlation two recordings are not called the same sound.
 const LEAST_CORRELATION: f64 = 0.2;
 
+/// Correlations this close are the same likeness.
+const ALIKE: f64 = 5e-5;
+
 /// Finds the lag at which `heard` looks most like `source`, within ±`max_lag_frames`.
 ///
 /// Both are interleaved stereo, mixed to mono here. Exact to one sample frame. `None` when either
@@ -36,27 +39,43 @@ pub fn align(source: &[f32], heard: &[f32], max_lag_frames: usize) -> Option<Ali
     let least = ((shorter as f64 * LEAST_OVERLAP) as i64).max(1);
     let reach = i64::try_from(max_lag_frames).ok()?;
 
-    let mut best: Option<Alignment> = None;
-    for lag in -reach..=reach {
-        // heard[n + lag] lies over source[n]
+    let overlap = |lag: i64| {
         let from = (-lag).max(0);
-        let to = (source.len() as i64).min(heard.len() as i64 - lag);
-        if to - from < least {
-            continue;
-        }
-        let energy = span(&power_source, from, to) * span(&power_heard, from + lag, to + lag);
-        if energy <= 0.0 {
-            continue;
-        }
-        let at = lag.rem_euclid(correlation.len() as i64) as usize;
-        let value = f64::from(*correlation.get(at)?) / energy.sqrt();
-        if best.is_none_or(|b| value > b.correlation) {
-            best = Some(Alignment {
-                offset_frames: lag,
-                correlation: value,
-            });
-        }
-    }
+        from..(source.len() as i64).min(heard.len() as i64 - lag)
+    };
+    let values: Vec<f64> = (-reach..=reach)
+        .map(|lag| {
+            // heard[n + lag] lies over source[n]
+            let both = overlap(lag);
+            if both.end - both.start < least {
+                return f64::NEG_INFINITY;
+            }
+            let energy = span(&power_source, both.start, both.end)
+                * span(&power_heard, both.start + lag, both.end + lag);
+            let at = lag.rem_euclid(correlation.len() as i64) as usize;
+            match correlation.get(at) {
+                Some(value) if energy > 0.0 => f64::from(*value) / energy.sqrt(),
+                _ => f64::NEG_INFINITY,
+            }
+        })
+        .collect();
+    let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let value = |index: usize| values.get(index).copied().unwrap_or(f64::NEG_INFINITY);
+    // A periodic sound looks the same a few periods on: of peaks that are alike the one counts that
+    // leaves out least, or the onset would not be compared.
+    let best = (0..values.len())
+        .filter(|&at| value(at) >= most - ALIKE)
+        .filter(|&at| at == 0 || value(at - 1) <= value(at))
+        .filter(|&at| value(at + 1) <= value(at))
+        .map(|at| (at as i64 - reach, value(at)))
+        .max_by(|(a, like_a), (b, like_b)| {
+            let long = |lag: i64| overlap(lag).end - overlap(lag).start;
+            (long(*a).cmp(&long(*b))).then(like_a.total_cmp(like_b))
+        })
+        .map(|(offset_frames, correlation)| Alignment {
+            offset_frames,
+            correlation,
+        });
     best.filter(|b| b.correlation >= LEAST_CORRELATION)
 }
 
