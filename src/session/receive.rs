@@ -50,6 +50,9 @@ const MAX_KNOWN: usize = 4096;
 const MAX_READY: usize = 65_536;
 /// How long keys and streams of somebody who left are kept for packets still on the way.
 const FORGET_AFTER: Duration = Duration::from_secs(10);
+/// How long in a call that goes plain somebody may not have heard of it and seal on: as long as a
+/// lost connection can be resumed. To whom has no keys that must not sound.
+const SEALED_AFTERWARDS: Duration = Duration::from_secs(60);
 /// More failures in a row than this are no accident (dave.md section 4).
 const MAX_FAILURES: u32 = 36;
 
@@ -120,6 +123,8 @@ enum Verdict {
 pub struct Receiver {
     transport: Option<RtpOpener>,
     passthrough: Passthrough,
+    /// Until then a plain call may still bring sealed frames.
+    sealed_until: Option<Instant>,
     voices: BTreeMap<UserId, Voice>,
     owners: BTreeMap<Ssrc, Owner>,
     /// Only streams with waiting packets.
@@ -143,6 +148,7 @@ impl Receiver {
         Self {
             transport: None,
             passthrough: Passthrough::Never,
+            sealed_until: None,
             voices: BTreeMap::new(),
             owners: BTreeMap::new(),
             streams: BTreeMap::new(),
@@ -200,8 +206,12 @@ impl Receiver {
                 }
             }
             MediaKeys::Passthrough(passthrough) => {
+                let was_plain = self.passthrough == Passthrough::Always;
                 self.passthrough = *passthrough;
                 if *passthrough == Passthrough::Always {
+                    if !was_plain {
+                        self.sealed_until = Some(now + SEALED_AFTERWARDS);
+                    }
                     for voice in self.voices.values_mut() {
                         voice.opener.expire(now);
                     }
@@ -341,7 +351,7 @@ impl Receiver {
             return Verdict::Free;
         }
         let may_be_plain = match self.passthrough {
-            Passthrough::Always => true,
+            Passthrough::Always | Passthrough::Meanwhile => true,
             Passthrough::Until(end) => now < end,
             Passthrough::Never => false,
         };
@@ -353,7 +363,8 @@ impl Receiver {
             };
         }
         // In a plain call a frame looks sealed once in 2^24 by accident.
-        if self.passthrough == Passthrough::Always && !self.is_anybody_keyed(now) {
+        let is_settled = self.sealed_until.is_none_or(|until| now >= until);
+        if self.passthrough == Passthrough::Always && is_settled && !self.is_anybody_keyed(now) {
             return Verdict::Free;
         }
         let Some(owner) = self.owners.get(&ssrc) else {

@@ -35,12 +35,13 @@
 //!   that joined as encrypted and must not believe anything plain; as long as a transition at most.
 //! * [`Window::Downgrading`]: a plain frame of a newcomer without encryption that was faster than the
 //!   op 21 which lets the receiver believe it.
-//! * [`Window::LateKeys`]: keys came more than 2 s after the frame, because the receiver's websocket
-//!   was broken or the server misbehaved by script; without such a reason this is a failure.
-//! * [`Window::SenderBehind`]: the sender's websocket was broken for so long that it still speaks in
-//!   an epoch whose keys the receivers forgot 10 s after the next one came, or that never let a
-//!   newcomer in.
-//! * [`Window::SenderLeft`]: the sender had left when its frame arrived, or left while it was held.
+//! * [`Window::LateKeys`]: keys, or the word that plain frames come, came more than 2 s after the
+//!   frame, because the receiver's websocket was broken or the server misbehaved by script; without
+//!   such a reason this is a failure.
+//! * [`Window::SenderBehind`]: the sender's websocket is broken, or it is being let in anew, and it
+//!   still speaks in an epoch whose keys the receivers forgot 10 s after the next one came, or that
+//!   never let a newcomer in.
+//! * [`Window::SenderLeft`]: the sender had left more than 10 s before its frame could be opened.
 //!
 //! A lone client sends nothing at all, so there is no window for its plain frames.
 
@@ -80,7 +81,7 @@ const LISTENING: Duration = Duration::from_secs(1);
 /// Things that may happen at one moment; more means that two machines chase each other.
 const MAX_AT_ONCE: u32 = 200_000;
 /// Lines of the story that are kept.
-const STORY_LINES: usize = 400;
+const STORY_LINES: usize = 2000;
 
 /// What went wrong in a world.
 #[derive(Clone, Debug, PartialEq, Eq)]

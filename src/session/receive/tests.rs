@@ -135,10 +135,33 @@ fn what_looks_sealed_in_a_plain_call_is_a_frame_like_others() {
         .keys(rig.now, &MediaKeys::Passthrough(Passthrough::Always));
     let mut other = Mouth::new(2);
     other.key(1);
+    // Not before everybody must have heard that the call is plain.
+    let (head, frame) = other.say("by a sender that has not");
+    rig.frame(head, &frame);
+    assert_eq!(rig.receiver.poll(rig.now), None);
+    rig.now += 60 * SECOND;
+    assert_eq!(rig.receiver.poll(rig.now), None);
     let (head, frame) = other.say("by accident");
     rig.frame(head, &frame);
     assert_eq!(rig.receiver.poll(rig.now).unwrap().payload[..], frame[..]);
     assert_eq!(rig.receiver.held(), 0);
+}
+
+#[test]
+fn what_looks_sealed_during_an_upgrade_waits_and_is_never_taken_for_sound() {
+    let mut rig = Rig::new();
+    rig.receiver
+        .keys(rig.now, &MediaKeys::Passthrough(Passthrough::Meanwhile));
+    let mut other = Mouth::new(2);
+    rig.learn(&other);
+    let plain = other.say("plain");
+    rig.frame(plain.0, &plain.1);
+    other.key(1);
+    let sealed = other.say("sealed");
+    rig.frame(sealed.0, &sealed.1);
+    assert_eq!(rig.heard(), ["plain"]);
+    rig.key(2, 1);
+    assert_eq!(rig.heard(), ["sealed"]);
 }
 
 #[test]

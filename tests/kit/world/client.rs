@@ -52,6 +52,8 @@ pub(super) struct Alive {
     pub cut_until: Instant,
     /// Broken since, or slow until: it may have missed news.
     pub behind_until: Option<Instant>,
+    /// It asked to be let in anew, and speaks with the keys it has until it may use new ones.
+    pub is_recovering: bool,
     pub mouth: Mouth,
     /// Number of its UDP socket, and its ear.
     pub udp: Option<(u32, Ear)>,
@@ -99,6 +101,7 @@ impl Alive {
             socket: None,
             cut_until: now,
             behind_until: None,
+            is_recovering: false,
             mouth: Mouth::new(seed as u16),
             udp: None,
             next_udp: 0,
@@ -108,9 +111,10 @@ impl Alive {
         }
     }
 
-    /// Its websocket is broken or was a moment ago.
+    /// It may speak in an epoch that others have left: its websocket is broken or was a moment ago,
+    /// or it is being let in anew.
     pub fn is_behind(&self, now: Instant) -> bool {
-        self.behind_until.is_some_and(|until| now < until)
+        self.is_recovering || self.behind_until.is_some_and(|until| now < until)
     }
 
     /// Its websocket is not as it should be until then.

@@ -193,19 +193,23 @@ impl Ear {
         while let Some(received) = self.receiver.poll(now) {
             let Some(said) = Said::read(&received.payload) else {
                 ledger.problem(format!(
-                    "noise was heard: ssrc {}, {} bytes",
+                    "{} heard noise: ssrc {}, {} bytes",
+                    self.user_id,
                     received.ssrc,
                     received.payload.len()
                 ));
                 continue;
             };
             match self.frames.get_mut(&said) {
-                None => ledger.problem(format!("{said:?} was heard but never sent here")),
+                None => {
+                    ledger.problem(format!("{} heard {said:?}, which never came", self.user_id))
+                }
                 // Plain ones carry nothing to tell a repetition by but RTP's sequence, which is the
                 // jitter buffer's business.
                 Some(fate) if fate.is_heard && !fate.is_sealed => {}
                 Some(fate) if fate.is_heard => {
-                    ledger.problem(format!("{said:?} was heard twice"));
+                    let who = self.user_id;
+                    ledger.problem(format!("{who} heard {said:?} twice"));
                 }
                 Some(fate) => {
                     fate.is_heard = true;
@@ -251,7 +255,10 @@ impl Ear {
                 number: frame.number,
             };
             if at + GAP < now && !self.is_heard(said) {
-                ledger.problem(format!("{said:?} waits although all is quiet"));
+                ledger.problem(format!(
+                    "{said:?} waits at {} although all is quiet",
+                    self.user_id
+                ));
             }
         }
     }

@@ -28,7 +28,7 @@ pub(super) struct Frame {
     pub sent: Instant,
     /// Which of the ledger's seals; `None` is plain.
     pub seal: Option<usize>,
-    /// The sender's websocket is broken, or was a moment ago: it may not know of the newest epoch.
+    /// The sender may not know of the newest epoch, and has a reason (see `Alive::is_behind`).
     pub is_behind: bool,
     pub bytes: Vec<u8>,
 }

@@ -23,6 +23,7 @@ impl World {
             return;
         };
         if let MediaKeys::Sender(sender) = keys {
+            alive.is_recovering = false;
             if let SenderKeys::Sealed { epoch, base } = sender {
                 let Some(known) = alive.epochs.iter().rfind(|known| known.epoch == *epoch) else {
                     let problem = format!("{who:?} sends in epoch {epoch} without entering it");
@@ -101,6 +102,7 @@ impl World {
             }
             DaveEvent::Recovering { .. } => {
                 counts.recoveries += 1;
+                alive.is_recovering = true;
                 if let Some(ear) = alive.ear() {
                     ear.fresh(now, Fresh::Recovering);
                 }

@@ -77,8 +77,10 @@ impl Room {
             }
             30..=49 => Act::Leave(self.take(rng)?),
             50..=58 => Act::Crash(self.take(rng)?),
+            59 if self.present.len() <= SMALL_ROOM => Act::Vanish(self.take(rng)?),
             59..=70 => {
-                let time = *pick(rng, &[0, 20, 150, 600, 2500]);
+                // The longest outlasts the keys of an epoch that ended meanwhile.
+                let time = *pick(rng, &[0, 20, 20, 150, 150, 600, 600, 2500, 2500, 14_000]);
                 Act::Break(here(self, rng)?, ms(rng.below(time + 1)))
             }
             71..=74 => Act::Forget(here(self, rng)?),

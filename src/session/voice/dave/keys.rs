@@ -55,6 +55,9 @@ pub enum SenderKeys {
 pub enum Passthrough {
     /// The call has version 0.
     Always,
+    /// Until further notice: an upgrade is under way. Unlike in a plain call, what looks sealed is
+    /// not believed to be sound but waits for its key.
+    Meanwhile,
     /// Up to then: a change between plain and encrypted is under way.
     Until(Instant),
     /// No: such frames were changed on the way, or their sender is broken.

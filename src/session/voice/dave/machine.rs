@@ -341,6 +341,11 @@ impl Dave {
             return;
         }
         self.version = version;
+        // Who is quicker than we are may send sealed before our own switch.
+        let is_upgrade = self.sender.is_some() && self.sending_version() == 0;
+        if is_upgrade {
+            self.media(MediaKeys::Passthrough(Passthrough::Meanwhile));
+        }
         self.form_group();
     }
 

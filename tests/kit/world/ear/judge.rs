@@ -34,7 +34,10 @@ impl Ear {
         }
         match self.excuse(arrived, frame, ledger) {
             Ok(window) => ledger.lost(window),
-            Err(reason) => ledger.problem(format!("{said:?} was lost: {reason}")),
+            Err(reason) => {
+                let who = self.user_id;
+                ledger.problem(format!("{said:?} was lost at {who}: {reason}"));
+            }
         }
     }
 
@@ -56,7 +59,7 @@ impl Ear {
             None => return Err("its speaker was never named".to_owned()),
         }
         let Some(seal) = frame.seal.and_then(|seal| ledger.seals.get(seal)) else {
-            return self.excuse_plain(arrived, frame);
+            return self.excuse_plain(arrived, frame, in_trouble);
         };
         if let Some(key) = self.keys.iter().find(|key| key.base == seal.base) {
             return self.excuse_keyed(arrived, frame, key, seal.epoch, in_trouble);
@@ -65,7 +68,12 @@ impl Ear {
     }
 
     /// The frame is not sealed, and the receiver does not believe such frames.
-    fn excuse_plain(&self, arrived: Instant, frame: &Frame) -> Result<Window, String> {
+    fn excuse_plain(
+        &self,
+        arrived: Instant,
+        frame: &Frame,
+        in_trouble: bool,
+    ) -> Result<Window, String> {
         let is_young = self
             .entered
             .as_ref()
@@ -80,6 +88,8 @@ impl Ear {
             Ok(Window::Upgrading)
         } else if frame.is_behind {
             Ok(Window::SenderBehind)
+        } else if in_trouble {
+            Ok(Window::LateKeys)
         } else {
             Err("it was plain".to_owned())
         }

@@ -51,7 +51,8 @@ fn an_upgrade_forms_a_new_group_and_switches_together() {
         call.people[at].execute(7);
         call.people[at].said();
         call.people[at].epoch_1();
-        assert_eq!(call.said(at), ["26"], "the external sender is remembered");
+        let said = call.said(at);
+        assert_eq!(said, ["passthrough meanwhile", "26"], "25 is remembered");
     }
     call.form_group(&[1, 0], 8);
     assert_eq!(
@@ -90,7 +91,10 @@ fn a_call_that_begins_plain_can_be_upgraded() {
     call.people[1].binary(op::MLS_EXTERNAL_SENDER, &sender);
     assert_eq!(
         (call.said(0), call.said(1)),
-        (vec!["26".into()], vec!["26".into()])
+        (
+            vec!["passthrough meanwhile".into(), "26".into()],
+            vec!["passthrough meanwhile".into(), "26".into()]
+        )
     );
     call.form_group(&[0, 1], 3);
     call.execute(&[0, 1], 3);
