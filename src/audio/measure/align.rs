@@ -1,6 +1,8 @@
 //! Finding one recording in another by cross-correlation.
 
-use realfft::RealFftPlanner;
+use rustfft::algorithm::Radix4;
+use rustfft::num_complex::Complex;
+use rustfft::{Fft, FftDirection};
 
 use crate::CHANNELS;
 
@@ -33,7 +35,7 @@ pub fn align(source: &[f32], heard: &[f32], max_lag_frames: usize) -> Option<Ali
     if shorter == 0 {
         return None;
     }
-    let correlation = correlate(&source, &heard)?;
+    let correlation = correlate(&source, &heard);
     let power_source = running_power(&source);
     let power_heard = running_power(&heard);
     let least = ((shorter as f64 * LEAST_OVERLAP) as i64).max(1);
@@ -115,35 +117,22 @@ fn mono(interleaved: &[f32]) -> Vec<f32> {
 
 /// Circular cross-correlation, long enough that nothing wraps: entry `lag mod len` is the sum of
 /// `source[n] · heard[n + lag]`.
-fn correlate(source: &[f32], heard: &[f32]) -> Option<Vec<f32>> {
+///
+/// One algorithm by name and no planner: a planner compiles every algorithm there is, twice.
+fn correlate(source: &[f32], heard: &[f32]) -> Vec<f32> {
     let len = (source.len() + heard.len()).next_power_of_two();
-    let mut planner = RealFftPlanner::<f32>::new();
-    let forward = planner.plan_fft_forward(len);
+    let forward = Radix4::new(len, FftDirection::Forward);
     let spectrum_of = |signal: &[f32]| {
-        let mut padded = vec![0.0f32; len];
-        padded.iter_mut().zip(signal).for_each(|(p, s)| *p = *s);
-        let mut spectrum = forward.make_output_vec();
-        forward.process(&mut padded, &mut spectrum).ok()?;
-        Some(spectrum)
+        let mut spectrum = vec![Complex::new(0.0f32, 0.0); len];
+        spectrum.iter_mut().zip(signal).for_each(|(p, s)| p.re = *s);
+        forward.process(&mut spectrum);
+        spectrum
     };
-    let a = spectrum_of(source)?;
-    let mut b = spectrum_of(heard)?;
+    let a = spectrum_of(source);
+    let mut b = spectrum_of(heard);
     b.iter_mut().zip(&a).for_each(|(b, a)| *b *= a.conj());
-    // Rounding leaves a trace in the imaginary part of the first and last bin, which realfft
-    // would refuse.
-    if let Some(first) = b.first_mut() {
-        first.im = 0.0;
-    }
-    if let Some(last) = b.last_mut() {
-        last.im = 0.0;
-    }
-    let mut out = vec![0.0f32; len];
-    planner
-        .plan_fft_inverse(len)
-        .process(&mut b, &mut out)
-        .ok()?;
-    out.iter_mut().for_each(|v| *v /= len as f32);
-    Some(out)
+    Radix4::new(len, FftDirection::Inverse).process(&mut b);
+    b.iter().map(|v| v.re / len as f32).collect()
 }
 
 /// `out[n]` is the power of the first `n` samples.
