@@ -17,7 +17,8 @@
 //! proposals of one commit).
 //!
 //! # What is judged
-//! After the last act of a [`Script`] all is quiet for 10 s. Then everybody hears everybody, all are
+//! After the last act of a [`Script`], and once all who were cut off are connected again (attempts are
+//! up to a minute apart), all is quiet for 10 s. Then everybody hears everybody, all are
 //! in the same epoch with the same privacy code and the same members, the server included, and
 //! nobody waits for anything. Every frame that reached a receiver over the whole time must have been
 //! heard, unless it fell into one of the unavoidable windows, which are counted:
@@ -129,6 +130,8 @@ struct World {
     rng: Rng,
     start: Instant,
     now: Instant,
+    /// The script is over; see [`World::calm`].
+    calm: Instant,
     end: Instant,
     schedule: Schedule,
     server: Server,
@@ -153,7 +156,6 @@ impl World {
             schedule.at(at, Event::Act(step.act));
         }
         schedule.at(calm, Event::Calm);
-        schedule.at(calm + QUIET - LISTENING, Event::Listen);
         let mut rng = Rng::new(script.seed);
         let server = Server::new(script.policy, rng.next_u64());
         Self {
@@ -161,6 +163,7 @@ impl World {
             rng,
             start,
             now: start,
+            calm,
             end: calm + QUIET,
             schedule,
             server,

@@ -13,9 +13,10 @@ use crate::BaseSecret;
 
 /// How long the keys of an epoch serve after those of the next came (DAVE paper, "Key rotation").
 pub const RATCHET_EXPIRY: Duration = Duration::from_secs(10);
-/// Epochs whose keys are kept at once: the newest ones. So many within [`RATCHET_EXPIRY`] are more
-/// than joining people cause, since each waits for the transition of the one before.
-pub const RATCHETS_KEPT: usize = 8;
+/// Epochs whose keys are kept at once: the newest ones. Where ways are short a storm of joins and
+/// recoveries makes ten within two seconds, while somebody with a broken connection still speaks in
+/// the first; so many within [`RATCHET_EXPIRY`] only a hostile server can make.
+pub const RATCHETS_KEPT: usize = 64;
 
 /// Why a frame could not be opened; it is unchanged then, so it can be held and tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

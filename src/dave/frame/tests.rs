@@ -366,6 +366,18 @@ fn only_the_newest_epochs_are_kept() {
 }
 
 #[test]
+fn who_missed_a_storm_of_epochs_is_still_understood() {
+    let start = Instant::now();
+    let (mut opener, mut now) = (FrameOpener::new(), start);
+    for number in 0..40 {
+        opener.install(&base(number), number as u64, now);
+        now += Duration::from_millis(200);
+    }
+    let sealed = seal(&mut FrameSealer::new(&base(0), 0), b"x");
+    assert!(open(&mut opener, &sealed, now).is_ok());
+}
+
+#[test]
 fn a_new_generation_takes_over_when_the_nonce_reaches_it() {
     let now = Instant::now();
     let (_, mut opener) = sides(16, now);

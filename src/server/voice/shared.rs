@@ -75,12 +75,14 @@ impl Shared {
                 Output::Wait(deadline) => break deadline,
             }
         };
-        drop(guard);
+        // Before the hub is free again: else a call that comes later could make its deadline known
+        // first, and this older one would replace it. A batch then waited for whatever came next.
         self.deadline.send_if_modified(|known| {
             let is_new = *known != deadline;
             *known = deadline;
             is_new
         });
+        drop(guard);
         answer
     }
 
@@ -153,5 +155,43 @@ fn route(
     if is_full {
         // Dropping the sender tells the connection.
         routes.remove(&to);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::TryLockError;
+
+    use super::super::{VoiceConfig, VoiceServer};
+
+    #[tokio::test]
+    async fn nobody_else_gets_the_hub_before_its_deadline_is_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let server = VoiceServer::start(VoiceConfig {
+            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 0,
+            legacy_modes: false,
+            data_dir: dir.path().to_owned(),
+            seed: 3,
+        })
+        .await
+        .unwrap();
+        let shared = &server.owner.shared;
+        std::thread::scope(|scope| {
+            // As long as somebody reads the deadline, no other can be made known.
+            let reading = shared.deadline.borrow();
+            let (in_hub, is_in_hub) = std::sync::mpsc::channel();
+            scope.spawn(move || shared.with_hub(|_| in_hub.send(()).unwrap()));
+            is_in_hub.recv().unwrap();
+            for _ in 0..1000 {
+                let attempt = shared.signalling.try_lock();
+                assert!(matches!(attempt, Err(TryLockError::WouldBlock)));
+                std::thread::yield_now();
+            }
+            drop(reading);
+        });
+        server.stop().await;
     }
 }

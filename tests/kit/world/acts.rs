@@ -5,10 +5,10 @@ use std::time::Duration;
 use mynah_server::voice::machines::Input as PeerInput;
 use mynah_session::voice::Input;
 
-use super::World;
 use super::client::{Alive, user_id};
 use super::schedule::{Event, Who};
 use super::script::{Act, ServerFault};
+use super::{LISTENING, QUIET, World};
 
 /// How long the server takes at most to notice a reset connection.
 const NOTICE_MS: u64 = 800;
@@ -18,6 +18,10 @@ const DEATH: Duration = Duration::from_secs(6);
 const VANISHED: Duration = Duration::from_secs(34 + 60);
 /// Mending takes a while: attempts are spaced, and news is replayed.
 const MENDING: Duration = Duration::from_secs(6);
+
+/// Who is not back by then never comes: the longest pause between two attempts is a minute, and the
+/// first may still fail.
+const PATIENCE: Duration = Duration::from_secs(150);
 
 /// A change of the group is over by then: what is armed against it has struck.
 const SETTLING: Duration = Duration::from_secs(1);
@@ -87,13 +91,7 @@ impl World {
                 self.server.heal(now, fault);
                 self.carry_down();
             }
-            Event::Calm => {
-                for client in &mut self.clients {
-                    client.spoil = [false; 2];
-                    client.loses_ready = false;
-                }
-                self.tell(|| "--- calm".to_owned());
-            }
+            Event::Calm => self.calm(),
             Event::Listen => {
                 for alive in self.clients.iter_mut().filter_map(|c| c.alive.as_mut()) {
                     if let Some(ear) = alive.ear() {
@@ -151,6 +149,26 @@ impl World {
                 }
             }
             Act::Fault(fault, time) => self.fault(fault, time),
+        }
+    }
+
+    /// Nothing more goes wrong; but who was cut off again and again waits up to a minute before the
+    /// next attempt, and the quiet begins only when all are back.
+    fn calm(&mut self) {
+        for client in &mut self.clients {
+            client.spoil = [false; 2];
+            client.loses_ready = false;
+        }
+        let mut alive = self.clients.iter().filter_map(|c| c.alive.as_ref());
+        let now = self.now;
+        let is_settled = alive.all(Alive::is_settled) || now >= self.calm + PATIENCE;
+        if is_settled {
+            self.tell(|| "--- calm".to_owned());
+            self.schedule.at(now + QUIET - LISTENING, Event::Listen);
+            self.end = now + QUIET;
+        } else {
+            self.schedule.at(now + SETTLING, Event::Calm);
+            self.end = now + SETTLING + QUIET;
         }
     }
 
@@ -216,6 +234,7 @@ impl World {
         };
         alive.socket = None;
         alive.trouble(now + MENDING);
+        alive.cut();
         self.tell(|| format!("{who:?} lost its websocket"));
         self.give(who, Input::WsClosed { code: None });
     }

@@ -112,7 +112,15 @@ impl World {
             }
             Output::OpenWs { .. } => self.open(who),
             Output::SendText(text) => self.send_up(who, Up::Text(text)),
-            Output::SendBinary(bytes) => self.send_up(who, Up::Binary(bytes)),
+            Output::SendBinary(bytes) => {
+                let now = self.now;
+                if bytes.first() == Some(&op::MLS_KEY_PACKAGE)
+                    && let Some(ear) = self.alive(who).and_then(Alive::ear)
+                {
+                    ear.asks(now);
+                }
+                self.send_up(who, Up::Binary(bytes));
+            }
             Output::CloseWs { code } => {
                 self.send_up(who, Up::Closed(Some(code)));
                 self.drop_socket(who);
@@ -297,6 +305,9 @@ impl World {
             }
             Down::Closed(code) => {
                 self.drop_socket(who);
+                if let Some(alive) = self.alive(who) {
+                    alive.cut();
+                }
                 self.give(who, Input::WsClosed { code });
             }
         }

@@ -52,6 +52,8 @@ pub(super) struct Alive {
     pub cut_until: Instant,
     /// Broken since, or slow until: it may have missed news.
     pub behind_until: Option<Instant>,
+    /// Its websocket is gone, and not back yet.
+    pub is_cut: bool,
     /// It asked to be let in anew, and speaks with the keys it has until it may use new ones.
     pub is_recovering: bool,
     pub mouth: Mouth,
@@ -101,6 +103,7 @@ impl Alive {
             socket: None,
             cut_until: now,
             behind_until: None,
+            is_cut: false,
             is_recovering: false,
             mouth: Mouth::new(seed as u16),
             udp: None,
@@ -114,7 +117,33 @@ impl Alive {
     /// It may speak in an epoch that others have left: its websocket is broken or was a moment ago,
     /// or it is being let in anew.
     pub fn is_behind(&self, now: Instant) -> bool {
-        self.is_recovering || self.behind_until.is_some_and(|until| now < until)
+        self.is_recovering || self.is_late(now)
+    }
+
+    /// Its websocket is broken or was a moment ago.
+    pub fn is_late(&self, now: Instant) -> bool {
+        self.is_cut || self.behind_until.is_some_and(|until| now < until)
+    }
+
+    /// It has noticed that its websocket is gone.
+    pub fn cut(&mut self) {
+        self.is_cut = true;
+        if let Some((_, ear)) = &mut self.udp {
+            ear.cut();
+        }
+    }
+
+    /// The websocket is back.
+    pub fn mend(&mut self, now: Instant) {
+        self.is_cut = false;
+        if let Some((_, ear)) = &mut self.udp {
+            ear.mend(now);
+        }
+    }
+
+    /// Connected, or ended for good.
+    pub fn is_settled(&self) -> bool {
+        self.ended.is_some() || self.ssrc.is_some() && !self.is_cut
     }
 
     /// Its websocket is not as it should be until then.

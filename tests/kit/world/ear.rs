@@ -62,6 +62,10 @@ pub(super) struct Ear {
     user_id: UserId,
     /// Until when its websocket was broken or had a slow message.
     trouble: Option<Instant>,
+    /// Its websocket is gone, and not resumed yet: attempts are spaced, up to a minute.
+    is_cut: bool,
+    /// When it was resumed last.
+    mended: Option<Instant>,
     arrived: VecDeque<(Instant, Rc<Frame>)>,
     /// Every frame that arrived.
     frames: HashMap<Said, Fate>,
@@ -84,6 +88,8 @@ impl Ear {
             entered: None,
             user_id,
             trouble: None,
+            is_cut: false,
+            mended: None,
             arrived: VecDeque::new(),
             frames: HashMap::new(),
             recent: HashMap::new(),
@@ -135,6 +141,25 @@ impl Ear {
         self.company.remove(&user_id);
         if self.company.is_empty() {
             self.company_since = None;
+        }
+    }
+
+    /// The websocket is gone.
+    pub fn cut(&mut self) {
+        self.is_cut = true;
+    }
+
+    /// The websocket was resumed.
+    pub fn mend(&mut self, now: Instant) {
+        self.is_cut = false;
+        self.mended = Some(now);
+    }
+
+    /// A key package is sent: whatever was entered belongs to the group before. Op 24 itself may wait
+    /// behind commits of that.
+    pub fn asks(&mut self, now: Instant) {
+        if self.entered.is_some() {
+            self.fresh(now, Fresh::Regrouping);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The account of every frame that reached a receiver: heard, or lost and why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -110,21 +110,29 @@ pub(super) struct Ledger {
     pub seals: Vec<Seal>,
     /// When the first client entered an epoch, by its code.
     births: BTreeMap<String, Instant>,
+    /// Epochs that somebody entered in time. Others were only replayed to clients whose connection was
+    /// broken, when the others were long elsewhere: their birth is older than it seems.
+    timely: BTreeSet<String>,
     /// What must not happen.
     pub problems: Vec<String>,
 }
 
 impl Ledger {
-    /// Some client entered this epoch.
-    pub fn born(&mut self, now: Instant, code: &str) {
+    /// Some client entered this epoch; `is_late`: its connection is or was broken.
+    pub fn born(&mut self, now: Instant, code: &str, is_late: bool) {
         self.counts.epochs += 1;
+        if !is_late {
+            self.timely.insert(code.to_owned());
+        }
         if !self.births.contains_key(code) {
             self.births.insert(code.to_owned(), now);
         }
     }
 
-    pub fn birth(&self, code: &str) -> Option<Instant> {
-        self.births.get(code).copied()
+    /// Is the one epoch older than the other? One that nobody entered in time is.
+    pub fn is_older(&self, code: &str, than: &str) -> bool {
+        code != than
+            && (!self.timely.contains(code) || self.births.get(code) < self.births.get(than))
     }
 
     pub fn lost(&mut self, window: Window) {

@@ -64,7 +64,9 @@ impl World {
             Heard::Resumed => {
                 counts.resumes += 1;
                 alive.trouble(now + CATCHING_UP);
+                alive.mend(now);
             }
+            Heard::Connected { .. } => alive.is_cut = false,
             Heard::Ended(reason) => alive.ended = Some(reason),
             Heard::Dave(event) => self.dave_event(who, &event),
             event => {
@@ -98,7 +100,8 @@ impl World {
             DaveEvent::Epoch { privacy_code, .. } => {
                 let took = alive.ear().and_then(|ear| ear.enter(now, privacy_code));
                 counts.longest_entry = counts.longest_entry.max(took.unwrap_or_default());
-                self.ledger.born(now, privacy_code);
+                let is_late = alive.is_late(now);
+                self.ledger.born(now, privacy_code, is_late);
             }
             DaveEvent::Recovering { .. } => {
                 counts.recoveries += 1;

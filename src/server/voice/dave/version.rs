@@ -66,6 +66,11 @@ impl Delivery {
             if !knows_sender {
                 self.tell_sender(user);
             }
+            // Nobody is left to switch together with: a lone one goes up at once, as after a sole
+            // member reset, so that the next one to come hears nothing plain.
+            if self.people.len() == 1 {
+                self.released = Some(user);
+            }
         }
     }
 

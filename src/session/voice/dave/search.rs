@@ -37,9 +37,11 @@ impl Search {
         self.missed = None;
     }
 
-    /// The websocket was away: the wait begins again.
+    /// The websocket was away, and with it perhaps what we asked for last, of which nothing is
+    /// repeated by a resume: the wait begins again, as short as the first.
     pub const fn resume(&mut self, now: Instant) {
         self.since = now;
+        self.patience = FIRST;
     }
 
     /// Op 22 for a transition we know nothing of.
@@ -57,5 +59,25 @@ impl Search {
     pub fn give_up(&mut self) -> Option<u16> {
         self.patience = LONGEST.min(self.patience * 2);
         self.missed.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_doubles_in_vain_and_is_short_again_after_a_break() {
+        let start = Instant::now();
+        let mut search = Search::new(start);
+        search.begin(start);
+        assert_eq!(search.deadline(start), start + FIRST);
+        for doubled in [2, 4, 8, 16, 16] {
+            assert_eq!(search.give_up(), None);
+            assert_eq!(search.deadline(start), start + FIRST * doubled);
+        }
+        let back = start + Duration::from_secs(3);
+        search.resume(back);
+        assert_eq!(search.deadline(start), back + FIRST);
     }
 }

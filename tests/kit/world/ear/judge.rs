@@ -48,7 +48,7 @@ impl Ear {
         if left.is_some_and(|at| *at + AFTERWARDS <= given_up) {
             return Ok(Window::SenderLeft);
         }
-        let in_trouble = self.trouble.is_some_and(|until| until + HOLD >= arrived);
+        let in_trouble = self.is_cut || self.trouble.is_some_and(|until| until + HOLD >= arrived);
         match self.known.get(&frame.ssrc) {
             Some(since) if *since <= given_up => {}
             _ if in_trouble => return Ok(Window::LateKeys),
@@ -141,8 +141,7 @@ impl Ear {
         // Epochs older than its first one were none of the receiver's, even if an earlier leaf of
         // its sat in them.
         let first = self.entered.as_ref();
-        let is_foreign =
-            first.is_none_or(|(_, code)| ledger.birth(&seal.code) < ledger.birth(code));
+        let is_foreign = first.is_none_or(|(_, code)| ledger.is_older(&seal.code, code));
         let is_stale = first.is_some_and(|(at, _)| frame.sent > *at + TRANSITION);
         if is_stale && frame.is_behind {
             return Ok(Window::SenderBehind);
@@ -151,6 +150,8 @@ impl Ear {
         let since = self
             .company_since
             .map_or(since, |company| company.max(since));
+        // What was asked for over a broken websocket is asked again.
+        let since = self.mended.map_or(since, |mended| mended.max(since));
         let is_forgotten = first.is_none() && arrived > since + ENTRY && !in_trouble;
         if is_foreign && !is_stale && !is_forgotten {
             return Ok(match why {

@@ -128,9 +128,16 @@ fn one_who_is_left_alone_after_a_downgrade_can_be_met_encrypted() {
     room.enter(1);
     room.enter_with(7, 0);
     room.advance(3 * SECOND);
+    room.told.clear();
     room.exit(7);
     room.advance(SECOND);
     assert_eq!(room.delivery.standing(user(1)).version, 1);
+    assert_eq!(
+        room.told.last().unwrap().2,
+        br#"{"protocol_version":1,"transition_id":0}"#,
+        "at once: nobody is there to switch together with"
+    );
+    assert_eq!(room.said(op::PREPARE_TRANSITION), [1]);
     room.enter(2);
     room.advance(SECOND);
     room.assert_one_group(&[1, 2]);
