@@ -3,13 +3,24 @@
 //! Thin on purpose. The choices made here: application *audio* (CELT quality first, no speech
 //! high-pass), unconstrained VBR like `opusenc`, 20 ms frames, 48 kHz stereo.
 
-use crate::{Block, CHANNELS, FRAMES, SAMPLE_RATE_HZ};
+use crate::{Block, CHANNELS, EncoderSettings, FRAMES, SAMPLE_RATE_HZ};
 
 /// The largest Opus frame, RFC 6716 section 3.4 (R5: one frame is at most 1275 bytes).
 pub const MAX_FRAME_BYTES: usize = 1275;
 
 /// The longest Opus packet in sample frames: 120 ms at 48 kHz (RFC 6716 section 3.2.5).
 pub const MAX_PACKET_FRAMES: usize = 5760;
+
+/// Frames by which what our encoder makes lags behind what it is given (RFC 7845 section 4.2 calls
+/// this the pre-skip).
+pub const LOOKAHEAD_FRAMES: usize = 312;
+
+/// Frames from the start of an Opus packet's sound to the start of the block that stands for it.
+///
+/// A listener hears a packet when it comes, but a block only after our own delays. A block that
+/// begins so much later in the music is heard at the same time as its packet: going from one to the
+/// other moves nothing.
+pub const PACKET_LEAD_FRAMES: usize = LOOKAHEAD_FRAMES + crate::Limiter::LATENCY_FRAMES;
 
 /// Bitrates Opus accepts for one stereo stream, bits per second (RFC 6716 section 2.1.1).
 pub const BITRATE_RANGE_BPS: std::ops::RangeInclusive<u32> = 6_000..=510_000;
@@ -60,7 +71,7 @@ impl From<opus::Error> for OpusError {
     }
 }
 
-/// How to encode.
+/// How a new encoder encodes, in few words; [`EncoderSettings`] are all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EncoderConfig {
     /// Target bitrate in bits per second, [`BITRATE_RANGE_BPS`]; other values are clamped.
@@ -89,10 +100,25 @@ impl Default for EncoderConfig {
     }
 }
 
+impl From<EncoderConfig> for EncoderSettings {
+    fn from(config: EncoderConfig) -> Self {
+        Self {
+            bitrate_bps: config.bitrate_bps,
+            complexity: config.complexity,
+            fec: config.fec,
+            expected_loss_percent: config.expected_loss_percent,
+            dtx: false,
+            vbr: config.vbr,
+        }
+    }
+}
+
 /// Encodes 20 ms blocks to Opus frames. 48.7 kB of state, made once per mix.
 #[derive(Debug)]
 pub struct Encoder {
     inner: opus::Encoder,
+    /// What libopus has been told.
+    settings: EncoderSettings,
     /// The next frame begins a stretch of sound.
     begins: bool,
 }
@@ -108,20 +134,71 @@ impl Encoder {
             opus::Channels::Stereo,
             opus::Application::Audio,
         )?;
+        let settings = EncoderSettings::from(config).clamped();
         let mut encoder = Self {
             inner,
+            settings,
             begins: true,
         };
-        encoder.inner.set_vbr(config.vbr)?;
         // libopus starts with constrained VBR; opusenc and ffmpeg let it run free, and so do we.
         encoder.inner.set_vbr_constraint(false)?;
-        encoder.inner.set_inband_fec(config.fec)?;
-        encoder
-            .inner
-            .set_packet_loss_perc(i32::from(config.expected_loss_percent.min(100)))?;
-        encoder.set_bitrate(config.bitrate_bps)?;
-        encoder.set_complexity(config.complexity)?;
+        encoder.tell(&settings, None)?;
         Ok(encoder)
+    }
+
+    /// The settings in force. *Tick-safe.*
+    #[must_use]
+    pub fn settings(&self) -> &EncoderSettings {
+        &self.settings
+    }
+
+    /// Changes to `settings` from the next frame on, where they differ from those in force;
+    /// values out of range are clamped. *Tick-safe.*
+    ///
+    /// # Errors
+    /// None in practice; libopus can refuse by its signature.
+    pub fn apply(&mut self, settings: &EncoderSettings) -> Result<(), OpusError> {
+        let wanted = settings.clamped();
+        if wanted == self.settings {
+            return Ok(());
+        }
+        let before = self.settings;
+        self.tell(&wanted, Some(&before))?;
+        self.settings = wanted;
+        Ok(())
+    }
+
+    /// Tells libopus what differs between `wanted` and `before`; everything without a before.
+    fn tell(
+        &mut self,
+        wanted: &EncoderSettings,
+        before: Option<&EncoderSettings>,
+    ) -> Result<(), OpusError> {
+        let differs = |same: fn(&EncoderSettings, &EncoderSettings) -> bool| {
+            before.is_none_or(|before| !same(wanted, before))
+        };
+        if differs(|a, b| a.vbr == b.vbr) {
+            self.inner.set_vbr(wanted.vbr)?;
+        }
+        if differs(|a, b| a.fec == b.fec) {
+            self.inner.set_inband_fec(wanted.fec)?;
+        }
+        if differs(|a, b| a.expected_loss_percent == b.expected_loss_percent) {
+            self.inner
+                .set_packet_loss_perc(i32::from(wanted.expected_loss_percent))?;
+        }
+        if differs(|a, b| a.dtx == b.dtx) {
+            self.inner.set_dtx(wanted.dtx)?;
+        }
+        if differs(|a, b| a.bitrate_bps == b.bitrate_bps) {
+            // Clamped to 510,000 at most.
+            let bps = i32::try_from(wanted.bitrate_bps).unwrap_or(i32::MAX);
+            self.inner.set_bitrate(opus::Bitrate::Bits(bps))?;
+        }
+        if differs(|a, b| a.complexity == b.complexity) {
+            self.inner.set_complexity(i32::from(wanted.complexity))?;
+        }
+        Ok(())
     }
 
     /// Encodes one block into `out` and returns the number of bytes written. *Tick-safe.*
@@ -157,8 +234,10 @@ impl Encoder {
     /// # Errors
     /// None in practice; libopus can refuse by its signature.
     pub fn set_bitrate(&mut self, bitrate_bps: u32) -> Result<(), OpusError> {
-        let bps = bitrate_bps.clamp(*BITRATE_RANGE_BPS.start(), *BITRATE_RANGE_BPS.end());
-        Ok(self.inner.set_bitrate(opus::Bitrate::Bits(bps as i32))?)
+        self.apply(&EncoderSettings {
+            bitrate_bps,
+            ..self.settings
+        })
     }
 
     /// Changes the complexity (clamped to 0..=10) from the next frame on. *Tick-safe.*
@@ -166,7 +245,10 @@ impl Encoder {
     /// # Errors
     /// None in practice; libopus can refuse by its signature.
     pub fn set_complexity(&mut self, complexity: u8) -> Result<(), OpusError> {
-        Ok(self.inner.set_complexity(i32::from(complexity.min(10)))?)
+        self.apply(&EncoderSettings {
+            complexity,
+            ..self.settings
+        })
     }
 
     /// Forgets all past sound, keeps the settings. *Tick-safe.*

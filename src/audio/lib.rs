@@ -1,5 +1,5 @@
-//! Pure signal: the 20 ms [`Block`], Opus, gain ramps, a safety limiter, and the measuring
-//! instruments that tell whether a listener heard what was played.
+//! Pure signal: the 20 ms [`Block`], Opus, fades, ducking, a true-peak limiter, filters, loudness,
+//! and the measuring instruments that tell whether a listener heard what was played.
 //!
 //! No threads, no files, no clock. Everything marked *Tick-safe* neither allocates nor locks nor
 //! panics (design/architecture.md B7) and may run on the real-time thread.
@@ -10,19 +10,28 @@
         clippy::unwrap_used,
         clippy::expect_used,
         clippy::indexing_slicing,
-        reason = "a test may panic"
+        clippy::print_stdout,
+        reason = "a test may panic, and say what it has measured"
     )
 )]
 
 pub mod codec;
+pub mod duck;
+pub mod filters;
+pub mod lane;
 pub mod level;
 pub mod limiter;
+pub mod loudness;
 pub mod measure;
+pub mod policy;
 pub mod ramp;
 
 pub use codec::{Decoder, Encoder, EncoderConfig, OpusError};
+pub use duck::{DuckMatrix, Ducker, Triggers};
+pub use lane::Lane;
 pub use limiter::Limiter;
-pub use ramp::Ramp;
+pub use policy::{EncoderPolicy, EncoderSettings};
+pub use ramp::{Curve, Fade, Ramp};
 
 /// The one sample rate inside Mynah: Opus on Discord runs at 48 kHz (protocol/voice.md).
 pub const SAMPLE_RATE_HZ: u32 = 48_000;

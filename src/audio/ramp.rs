@@ -1,18 +1,69 @@
 //! Gain that moves without a click.
 
-use crate::{Block, CHANNELS};
+use std::time::Duration;
 
-/// A gain that walks linearly, sample frame by sample frame, to where it is sent.
+use crate::{Block, CHANNELS, SAMPLE_RATE_HZ};
+
+mod curve;
+
+pub use curve::Curve;
+use curve::Shape;
+
+/// How a gain travels: for how long, and on what curve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fade {
+    /// Sample frames at 48 kHz; 0 jumps.
+    pub frames: u32,
+    /// The way in between.
+    pub curve: Curve,
+}
+
+impl Fade {
+    /// The fade of every transport control: 5 ms, a straight line.
+    pub const QUICK: Self = Self {
+        frames: RAMP_FRAMES,
+        curve: Curve::Linear,
+    };
+
+    /// No fade: from one sample to the next.
+    pub const NONE: Self = Self {
+        frames: 0,
+        curve: Curve::Linear,
+    };
+
+    /// A fade that takes `time` (at most about a day). *Tick-safe.*
+    #[must_use]
+    pub fn over(time: Duration, curve: Curve) -> Self {
+        let frames = time.as_micros() * u128::from(SAMPLE_RATE_HZ) / 1_000_000;
+        Self {
+            frames: u32::try_from(frames).unwrap_or(u32::MAX),
+            curve,
+        }
+    }
+}
+
+impl Default for Fade {
+    fn default() -> Self {
+        Self::QUICK
+    }
+}
+
+/// A gain that walks, sample frame by sample frame, to where it is sent.
 ///
 /// Volume changes, pause, resume and stop are all the same thing: a ramp to another gain. A
 /// 5 ms ramp (240 frames) is short enough to feel immediate and long enough not to click.
-/// A ramp may end inside a block; the rest of the block then has the target gain exactly.
+/// A ramp may end inside a block, the rest of which then has the target gain exactly, and may
+/// span any number of blocks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ramp {
     gain: f32,
     target: f32,
     step: f32,
     left_frames: u32,
+    /// For curves other than [`Curve::Linear`]: the whole way, of which `left_frames` are left.
+    curve: Curve,
+    from: f32,
+    whole_frames: u32,
 }
 
 /// 5 ms: the ramp every transport control uses (design/architecture.md B6, row 6).
@@ -28,13 +79,33 @@ impl Ramp {
             target: gain,
             step: 0.0,
             left_frames: 0,
+            curve: Curve::Linear,
+            from: gain,
+            whole_frames: 0,
         }
     }
 
     /// Sets out from the current gain to `gain`, arriving after `ramp_frames` (0: at once).
     /// Negative or non-finite gains count as 0. *Tick-safe.*
     pub fn set(&mut self, gain: f32, ramp_frames: u32) {
+        self.fade(
+            gain,
+            Fade {
+                frames: ramp_frames,
+                curve: Curve::Linear,
+            },
+        );
+    }
+
+    /// Sets out from the current gain to `gain` (linear) on the way that `fade` says. A fade that
+    /// is still under way is given up where it is. Negative or non-finite gains count as 0.
+    /// *Tick-safe.*
+    pub fn fade(&mut self, gain: f32, fade: Fade) {
+        let ramp_frames = fade.frames;
         self.target = sane(gain);
+        self.curve = fade.curve;
+        self.from = self.gain;
+        self.whole_frames = ramp_frames;
         self.left_frames = ramp_frames;
         if ramp_frames == 0 || self.target == self.gain {
             self.gain = self.target;
@@ -79,13 +150,20 @@ impl Ramp {
         let moving = self.moving_samples();
         let (from_ramp, from_flat) = from.split_at(moving);
         let (into_ramp, into_flat) = into.split_at_mut(moving);
-        for (i, (o, f)) in (1..).zip(
-            into_ramp
-                .chunks_exact_mut(CHANNELS)
-                .zip(from_ramp.chunks_exact(CHANNELS)),
-        ) {
-            let gain = self.gain_after(i);
-            o.iter_mut().zip(f).for_each(|(o, f)| *o += f * gain);
+        let frames = into_ramp
+            .chunks_exact_mut(CHANNELS)
+            .zip(from_ramp.chunks_exact(CHANNELS));
+        if self.curve == Curve::Linear {
+            for (i, (o, f)) in (1..).zip(frames) {
+                let gain = self.gain_after(i);
+                o.iter_mut().zip(f).for_each(|(o, f)| *o += f * gain);
+            }
+        } else {
+            let mut shape = self.shape();
+            for (o, f) in frames {
+                let gain = shape.next_gain();
+                o.iter_mut().zip(f).for_each(|(o, f)| *o += f * gain);
+            }
         }
         self.advance(moving);
         if self.gain == 1.0 {
@@ -106,9 +184,18 @@ impl Ramp {
     pub fn apply(&mut self, block: &mut Block) {
         let moving = self.moving_samples();
         let (ramp, flat) = block.split_at_mut(moving);
-        for (i, frame) in (1..).zip(ramp.chunks_exact_mut(CHANNELS)) {
-            let gain = self.gain_after(i);
-            frame.iter_mut().for_each(|s| *s *= gain);
+        let frames = ramp.chunks_exact_mut(CHANNELS);
+        if self.curve == Curve::Linear {
+            for (i, frame) in (1..).zip(frames) {
+                let gain = self.gain_after(i);
+                frame.iter_mut().for_each(|s| *s *= gain);
+            }
+        } else {
+            let mut shape = self.shape();
+            for frame in frames {
+                let gain = shape.next_gain();
+                frame.iter_mut().for_each(|s| *s *= gain);
+            }
         }
         self.advance(moving);
         if self.gain == 0.0 {
@@ -138,10 +225,19 @@ impl Ramp {
         if frames >= self.left_frames {
             self.gain = self.target;
             self.left_frames = 0;
-        } else {
+        } else if self.curve == Curve::Linear {
             self.gain = self.gain_after(frames);
             self.left_frames -= frames;
+        } else {
+            self.left_frames -= frames;
+            self.gain = self.shape().here();
         }
+    }
+
+    /// The curve from the place reached, for the frames that come.
+    fn shape(&self) -> Shape {
+        let done = self.whole_frames.saturating_sub(self.left_frames);
+        Shape::new(self.curve, self.from, self.target, done, self.whole_frames)
     }
 }
 
@@ -150,118 +246,4 @@ fn sane(gain: f32) -> f32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{FRAMES, SILENT_BLOCK};
-
-    /// The largest step between neighbouring frames of the left channel.
-    fn largest_step(blocks: &[Block]) -> f32 {
-        let left: Vec<f32> = blocks.iter().flatten().step_by(2).copied().collect();
-        left.windows(2)
-            .map(|w| (w[1] - w[0]).abs())
-            .fold(0.0, f32::max)
-    }
-
-    #[test]
-    fn unity_passes_sound_bit_for_bit() {
-        let mut from = SILENT_BLOCK;
-        (0u16..)
-            .zip(from.iter_mut())
-            .for_each(|(i, s)| *s = f32::from(i) * 1e-4 - 0.1);
-        let mut into = SILENT_BLOCK;
-        let mut ramp = Ramp::new(1.0);
-        assert!(ramp.is_unity());
-        ramp.add(&from, &mut into);
-        assert_eq!(from, into);
-        let mut inplace = from;
-        ramp.apply(&mut inplace);
-        assert_eq!(from, inplace);
-    }
-
-    #[test]
-    fn a_ramp_never_steps_more_than_its_slope() {
-        let ones = [1.0; crate::SAMPLES];
-        for frames in [1u32, 240, 960, 961, 5000] {
-            let mut ramp = Ramp::new(0.0);
-            let mut heard = vec![];
-            let mut block = SILENT_BLOCK;
-            ramp.add(&ones, &mut block);
-            heard.push(block);
-            ramp.set(0.8, frames);
-            for _ in 0..8 {
-                let mut block = SILENT_BLOCK;
-                ramp.add(&ones, &mut block);
-                heard.push(block);
-            }
-            assert!(
-                largest_step(&heard) <= 0.8 / frames as f32 + 1e-6,
-                "{frames} frames"
-            );
-            assert!(!ramp.is_moving());
-            assert_eq!(heard[8], [0.8; crate::SAMPLES], "arrives exactly");
-        }
-    }
-
-    #[test]
-    fn both_channels_get_the_same_gain() {
-        let ones = [1.0; crate::SAMPLES];
-        let mut ramp = Ramp::new(1.0);
-        ramp.set(0.0, RAMP_FRAMES);
-        let mut block = SILENT_BLOCK;
-        ramp.add(&ones, &mut block);
-        assert!(block.chunks_exact(2).all(|f| f[0] == f[1]));
-        assert!(ramp.is_silent());
-        assert_eq!(
-            block[2 * RAMP_FRAMES as usize],
-            0.0,
-            "silent right after the ramp"
-        );
-        assert!(
-            block[2 * (RAMP_FRAMES as usize - 2)] > 0.0,
-            "and not before"
-        );
-    }
-
-    #[test]
-    fn turning_round_in_mid_ramp_starts_from_where_it_is() {
-        let ones = [1.0; crate::SAMPLES];
-        let mut ramp = Ramp::new(1.0);
-        let mut heard = vec![];
-        ramp.set(0.0, 2 * FRAMES as u32);
-        for turn in [0.0, 1.0, 0.25] {
-            if turn > 0.0 {
-                ramp.set(turn, 2 * FRAMES as u32);
-            }
-            let mut block = SILENT_BLOCK;
-            ramp.add(&ones, &mut block);
-            heard.push(block);
-        }
-        assert!(largest_step(&heard) <= 1.0 / (2.0 * FRAMES as f32) + 1e-6);
-    }
-
-    #[test]
-    fn apply_and_add_agree() {
-        let from = [0.5; crate::SAMPLES];
-        let (mut a, mut b) = (Ramp::new(0.2), Ramp::new(0.2));
-        a.set(0.9, 1000);
-        b.set(0.9, 1000);
-        for _ in 0..3 {
-            let mut mixed = SILENT_BLOCK;
-            a.add(&from, &mut mixed);
-            let mut applied = from;
-            b.apply(&mut applied);
-            assert_eq!(mixed, applied);
-        }
-        assert_eq!(a, b);
-    }
-
-    #[test]
-    fn nonsense_gains_are_silence() {
-        for bad in [f32::NAN, f32::INFINITY, -1.0] {
-            assert!(Ramp::new(bad).is_silent());
-            let mut ramp = Ramp::new(1.0);
-            ramp.set(bad, 0);
-            assert!(ramp.is_silent());
-        }
-    }
-}
+mod tests;

@@ -100,11 +100,22 @@ async fn with_bot(
         None => None,
     };
     let host = plugins::start(config, bot, events).await?;
-    if config.voice.realtime && !bot.tick_stats().is_real_time() {
-        tracing::info!(
-            "no right to real-time scheduling: sound may stutter on a busy machine \
-             (`ulimit -r 50` or CAP_SYS_NICE gives it)"
-        );
+    if config.voice.realtime {
+        let threads = bot.tick_stats().threads;
+        let granted = threads.iter().filter(|thread| thread.fifo).count();
+        if granted == threads.len() {
+            tracing::info!(
+                threads = granted,
+                "real-time scheduling (SCHED_FIFO) granted"
+            );
+        } else {
+            tracing::info!(
+                asked = threads.len(),
+                granted,
+                "no right to real-time scheduling: sound may stutter on a busy machine \
+                 (`ulimit -r 50` or CAP_SYS_NICE gives it)"
+            );
+        }
     }
     let ran = match announce(config, place, bot, song, ready_file).await {
         Ok(()) => tokio::select! {

@@ -1,15 +1,14 @@
 //! The handle: log in, join, play, leave, shut down.
 
+mod play;
 mod sessions;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mynah_dave::group::Identity;
-use mynah_media::Info;
-use mynah_pulse::{Pulse, PulseConfig, PulseHandle, SessionKey, TrackOptions};
+use mynah_pulse::{Pulse, PulseConfig, PulseHandle, SessionKey};
 use mynah_session::gateway;
 use mynah_wire::rng::Rng;
 use mynah_wire::{ApplicationId, ChannelId, GuildId, UserId};
@@ -22,14 +21,15 @@ use crate::cache::Cache;
 use crate::crypto::CryptoPool;
 use crate::fetch::Fetcher;
 use crate::pool::Pool;
+use crate::pump;
 use crate::rest::Rest;
 use crate::router::{self, Progress};
 use crate::shard::{IdentifyPermits, ShardHandle};
-use crate::tracks::{DecodeJob, Opened, Track, Tracks};
+use crate::tracks::Tracks;
 use crate::voice::VoiceCommand;
 use crate::{
-    BotConfig, Event, EventStream, File, PlayError, PlayOptions, PlayWhat, RestError, StartError,
-    TrackId, VoiceError, clock, connect,
+    BotConfig, Event, EventStream, File, Resolvers, RestError, StartError, VoiceError, clock,
+    connect,
 };
 
 /// Events waiting for the host (architecture.md B6 row 1).
@@ -69,6 +69,7 @@ pub(crate) struct Inner {
     /// One for the whole process (dave.md section 8); none without end-to-end encryption.
     identity: Option<Arc<Identity>>,
     fetcher: Fetcher,
+    resolvers: Resolvers,
     pub(crate) events: mpsc::Sender<Event>,
     rng: Mutex<Rng>,
 }
@@ -228,6 +229,7 @@ impl Bot {
         let mixes = pulse.handle();
         let tick_events = mixes.events();
         let inner = Arc::new(Inner {
+            resolvers: config.resolvers.with_built_in(),
             config,
             user_id: me.id,
             application_id: application.id,
@@ -251,7 +253,7 @@ impl Bot {
         let (progress, login) = watch::channel(Progress::default());
         tokio::spawn(router::route_gateway(inner.clone(), from_shards, progress));
         if let Some(tick_events) = tick_events {
-            tokio::spawn(router::pump_tick(Arc::downgrade(&inner), tick_events));
+            tokio::spawn(pump::tick_events(Arc::downgrade(&inner), tick_events));
         }
         Ok((Self { inner }, stream, login, count))
     }
@@ -391,115 +393,6 @@ impl Bot {
         {
             let _ = tokio::time::timeout(Duration::from_secs(5), left).await;
         }
-    }
-
-    /// Plays something into a guild's voice session, beside whatever plays there already. Returns
-    /// when the file is open and the first blocks are decoded and handed to the tick.
-    ///
-    /// # Errors
-    /// See [`PlayError`].
-    pub async fn play(
-        &self,
-        guild: GuildId,
-        what: PlayWhat,
-        options: PlayOptions,
-    ) -> Result<TrackId, PlayError> {
-        let opened = self.open(what, options.start).await?;
-        let id = self.inner.tracks.name();
-        let key = {
-            // Asked after opening: a download may have taken a while. Under the lock, because a
-            // session that ends forgets its tracks, and none may slip in after that.
-            let sessions = self.inner.voice();
-            let voice = sessions.get(&guild);
-            let key = voice.ok_or(VoiceError::NotConnected(guild))?.key;
-            self.inner
-                .tracks
-                .insert(id, Track::new(guild, key, &opened));
-            key
-        };
-        let with = TrackOptions {
-            gain: options.gain,
-            paused: options.paused,
-        };
-        self.inner
-            .mixes
-            .play(key, mynah_pulse::TrackId(id.0), opened.reader, with);
-        Ok(id)
-    }
-
-    /// What a file says about itself, without playing it.
-    ///
-    /// # Errors
-    /// See [`PlayError`].
-    pub async fn probe(&self, what: PlayWhat) -> Result<Info, PlayError> {
-        let path = self.path_of(what).await?;
-        let probed = tokio::task::spawn_blocking(move || mynah_media::probe(&path)).await;
-        Ok(probed.map_err(|_| PlayError::DecoderGone)??)
-    }
-
-    async fn open(&self, what: PlayWhat, start: Duration) -> Result<Opened, PlayError> {
-        let path = self.path_of(what).await?;
-        let (job, opened) = DecodeJob::new(path, start);
-        self.inner.pool.submit(Box::new(job));
-        Ok(opened.await.map_err(|_| PlayError::DecoderGone)??)
-    }
-
-    /// The file to read; a download stays while this is held.
-    async fn path_of(&self, what: PlayWhat) -> Result<Arc<PathBuf>, PlayError> {
-        match what {
-            PlayWhat::Path(path) => Ok(Arc::new(path)),
-            PlayWhat::Url(url) => Ok(self.inner.fetcher.fetch(&url).await?),
-        }
-    }
-
-    /// Holds a track; it continues exactly where it stopped.
-    ///
-    /// # Errors
-    /// The track is not playing any more.
-    pub fn pause(&self, track: TrackId) -> Result<(), PlayError> {
-        self.with_session(track, |mixes, key, id| mixes.pause(key, id))
-    }
-
-    /// Continues a paused track.
-    ///
-    /// # Errors
-    /// The track is not playing any more.
-    pub fn resume(&self, track: TrackId) -> Result<(), PlayError> {
-        self.with_session(track, |mixes, key, id| mixes.resume(key, id))
-    }
-
-    /// Ends a track.
-    ///
-    /// # Errors
-    /// The track is not playing any more.
-    pub fn stop(&self, track: TrackId) -> Result<(), PlayError> {
-        self.with_session(track, |mixes, key, id| mixes.stop(key, id))
-    }
-
-    /// Changes a track's gain (linear, 0 to 4) within 5 ms and without a click.
-    ///
-    /// # Errors
-    /// The track is not playing any more.
-    pub fn set_gain(&self, track: TrackId, gain: f32) -> Result<(), PlayError> {
-        self.with_session(track, |mixes, key, id| {
-            mixes.gain(key, id, gain.clamp(0.0, 4.0))
-        })
-    }
-
-    /// Position in the file.
-    pub fn position(&self, track: TrackId) -> Option<Duration> {
-        self.inner.tracks.with(track, Track::position)
-    }
-
-    fn with_session(
-        &self,
-        track: TrackId,
-        act: impl FnOnce(&PulseHandle, SessionKey, mynah_pulse::TrackId),
-    ) -> Result<(), PlayError> {
-        let session = self.inner.tracks.with(track, |track| track.session);
-        let key = session.ok_or(PlayError::UnknownTrack(track.0))?;
-        act(&self.inner.mixes, key, mynah_pulse::TrackId(track.0));
-        Ok(())
     }
 
     /// Counters of the tick threads.

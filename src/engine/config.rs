@@ -6,6 +6,8 @@ use std::time::Duration;
 use mynah_wire::Secret;
 use serde_json::Value;
 
+use crate::Resolvers;
+
 /// Encoder bitrate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bitrate {
@@ -51,6 +53,8 @@ pub struct BotConfig {
     pub max_fetch_bytes: u64,
     /// Origins (`http://127.0.0.1:PORT`) that may be fetched from although they are not public.
     pub fetch_origins: Vec<String>,
+    /// Who else finds sounds, in this order, before files and web addresses as they are.
+    pub resolvers: Resolvers,
     /// Seed of all jitter; `None` takes one from the clock.
     pub seed: Option<u64>,
 }
@@ -75,6 +79,7 @@ impl BotConfig {
             cache_dir: std::env::temp_dir().join("mynah-cache"),
             max_fetch_bytes: 256 << 20,
             fetch_origins: Vec::new(),
+            resolvers: Resolvers::default(),
             seed: None,
         }
     }

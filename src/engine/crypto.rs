@@ -183,6 +183,8 @@ mod tests {
                 (open, tokio::spawn(step))
             })
             .unzip();
+        // Once round: the others are in the queue now, and hold every thread there is.
+        tokio::task::yield_now().await;
         let (done, was_done) = mpsc::channel();
         let mut unwanted = Box::pin(pool.run(move || done.send(()).unwrap()));
         // Polled once: it is in the queue behind the others.

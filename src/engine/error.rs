@@ -7,6 +7,8 @@ use mynah_media::MediaError;
 use mynah_session::gateway::StopReason;
 use mynah_wire::{ChannelId, GuildId};
 
+use crate::{FetchError, ResolveError};
+
 /// A REST call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RestError {
@@ -158,6 +160,9 @@ pub enum PlayError {
     /// The file cannot be played.
     #[error(transparent)]
     Media(#[from] MediaError),
+    /// Nobody knows where it is.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
     /// The download failed.
     #[error(transparent)]
     Fetch(#[from] FetchError),
@@ -170,35 +175,4 @@ pub enum PlayError {
     /// The decoder thread is gone.
     #[error("the decoder gave up")]
     DecoderGone,
-}
-
-/// A download was refused or failed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FetchError {
-    /// Not an http or https address.
-    #[error("`{0}` is not a web address (http or https)")]
-    BadUrl(String),
-    /// The address leads into a private network.
-    #[error("`{0}` leads to a private address, which is not fetched")]
-    PrivateAddress(String),
-    /// The server answered with an error status.
-    #[error("{url}: the server answered {status}")]
-    Status {
-        /// Address without query.
-        url: String,
-        /// HTTP status.
-        status: u16,
-    },
-    /// Larger than allowed.
-    #[error("the file is larger than {} MiB", .limit >> 20)]
-    TooLarge {
-        /// The limit in bytes.
-        limit: u64,
-    },
-    /// The transfer broke.
-    #[error("the download broke: {0}")]
-    Network(String),
-    /// The file could not be written here.
-    #[error("cannot keep the download: {0}")]
-    Disk(String),
 }

@@ -1,41 +1,52 @@
-//! The one fetcher: every download of the bot goes through here.
+//! The one fetcher: everything that comes from the web to be played goes through here.
 //!
-//! Attachment addresses come from messages, so from outside. An address is checked after DNS
-//! resolution and again on every redirect: no private, loopback, link-local or otherwise special
-//! target, unless its origin was allowed by configuration (the embedded server's own address).
+//! Addresses come from messages, so from outside. They are checked after DNS resolution and again on
+//! every redirect ([`address`]): no private, loopback, link-local or otherwise special target, unless
+//! its origin was allowed by configuration (the embedded server's own address). One request decides
+//! what happens: a file of known, moderate length is downloaded and kept; what is longer, or has no
+//! end, is read while it plays ([`stream`]). Bytes that are no sound are refused by what they are, not
+//! by what the server calls them; nothing is unpacked; every wait has a limit ([`pace`]).
 
+mod address;
+mod client;
+mod error;
 mod kept;
+mod pace;
+mod stream;
+mod window;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::StreamExt;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use mynah_media::{Media, MediaError, OpenOptions};
 use rustls::ClientConfig;
 use tokio::io::AsyncWriteExt;
-use url::{Host, Url};
+use tokio::time::{Instant, timeout, timeout_at};
+use url::Url;
 
-use crate::FetchError;
-use crate::rest::innermost;
+use address::{Barrier, Reach};
+use client::{Answer, Asker, Body, Refused, Web};
+pub use error::FetchError;
 use kept::Kept;
+use pace::{Pace, Times};
+pub use stream::HttpSource;
 
-const MAX_REDIRECTS: usize = 4;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest silence inside a transfer.
-const READ_TIMEOUT: Duration = Duration::from_secs(15);
-/// Longest transfer: a server that drips bytes must not hold a request for ever.
-const TRANSFER_TIMEOUT: Duration = Duration::from_secs(600);
 /// Files of an earlier run go after this long; addresses of attachments live no longer (rest.md
 /// section 4).
 const KEPT_OVER: Duration = Duration::from_secs(24 * 3600);
 /// So many of the largest downloads may be kept at once, or more smaller ones.
 const KEPT_LARGEST: u64 = 4;
+/// What is not longer is downloaded first: it can be played again, and jumps cost nothing.
+const DOWNLOAD_BYTES: u64 = 32 << 20;
+/// From so many bytes it is judged what they are.
+const HEAD_BYTES: usize = 512;
 
-/// Downloads into the cache folder and remembers what it has.
+/// Downloads into the cache folder and remembers what it has; opens what is too long for that.
 #[derive(Debug)]
 pub struct Fetcher {
     /// For everything in the world: resolver and redirects are checked.
@@ -43,11 +54,38 @@ pub struct Fetcher {
     /// For the allowed origins only; follows no redirect.
     trusted: reqwest::Client,
     trusted_origins: Vec<String>,
+    reach: Reach,
+    times: Times,
     dir: PathBuf,
     max_bytes: u64,
     kept: Mutex<Kept>,
     /// Names unfinished files, so that two downloads of one address do not write into each other.
     parts: AtomicU64,
+}
+
+/// Where the bytes of a sound are.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A file on this machine; a download stays in the cache while this is held.
+    File(Arc<PathBuf>),
+    /// Bytes that come while it plays; closed when the last clone goes.
+    Stream(Arc<HttpSource>),
+}
+
+impl Input {
+    /// Opens it and decodes its first sound; for media threads.
+    ///
+    /// # Errors
+    /// See [`MediaError`].
+    pub fn open(&self, options: &OpenOptions) -> Result<Media, MediaError> {
+        match self {
+            Self::File(path) => mynah_media::open(path, options),
+            Self::Stream(source) => {
+                let source = Arc::clone(source);
+                mynah_media::open_stream(source, options)
+            }
+        }
+    }
 }
 
 impl Fetcher {
@@ -61,34 +99,37 @@ impl Fetcher {
         max_bytes: u64,
         trusted_origins: Vec<String>,
     ) -> Result<Self, reqwest::Error> {
+        let (reach, times) = (Reach::default(), Times::default());
+        Self::within(tls, dir, max_bytes, trusted_origins, reach, times)
+    }
+
+    fn within(
+        tls: &Arc<ClientConfig>,
+        dir: PathBuf,
+        max_bytes: u64,
+        trusted_origins: Vec<String>,
+        reach: Reach,
+        times: Times,
+    ) -> Result<Self, reqwest::Error> {
         let base = || {
             reqwest::Client::builder()
                 .tls_backend_preconfigured(ClientConfig::clone(tls))
-                .connect_timeout(CONNECT_TIMEOUT)
-                .read_timeout(READ_TIMEOUT)
-                .timeout(TRANSFER_TIMEOUT)
+                .connect_timeout(times.connect)
                 .no_proxy()
                 .user_agent(crate::rest::USER_AGENT)
         };
-        let redirects = reqwest::redirect::Policy::custom(|attempt| {
-            if attempt.previous().len() > MAX_REDIRECTS {
-                attempt.error("too many redirects")
-            } else if literal_is_private(attempt.url()) {
-                attempt.error("redirect into a private network")
-            } else {
-                attempt.follow()
-            }
-        });
         sweep(&dir);
         let leftovers = kept::leftovers(&dir, is_finished_download);
         let kept = Kept::new(max_bytes.saturating_mul(KEPT_LARGEST), leftovers);
         Ok(Self {
             public: base()
-                .redirect(redirects)
-                .dns_resolver(Arc::new(PublicOnly))
+                .redirect(reach.redirects())
+                .dns_resolver(Arc::new(reach.clone()))
                 .build()?,
             trusted: base().redirect(reqwest::redirect::Policy::none()).build()?,
             trusted_origins,
+            reach,
+            times,
             dir,
             max_bytes,
             kept: Mutex::new(kept),
@@ -96,75 +137,98 @@ impl Fetcher {
         })
     }
 
-    /// The downloaded file behind `address`; a second call for the same address does not download
-    /// again. The file stays while somebody holds what is returned; after that it may go to make room.
+    /// The sound behind `address`. A second call for the same address does not download again; the file
+    /// stays while somebody holds what is returned, after that it may go to make room.
     ///
     /// # Errors
     /// See [`FetchError`].
-    pub async fn fetch(&self, address: &str) -> Result<Arc<PathBuf>, FetchError> {
-        let url = Url::parse(address).map_err(|_| FetchError::BadUrl(shorten(address)))?;
-        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-            return Err(FetchError::BadUrl(shorten(address)));
-        }
+    pub async fn open(&self, address: &str) -> Result<Input, FetchError> {
+        let url = Url::parse(address).map_err(|_| FetchError::BadUrl(without_tail(address)))?;
         let path = self.dir.join(file_name(&url, address));
         if let Some(kept) = self.kept().take(&path, address) {
-            return Ok(kept);
+            return Ok(Input::File(kept));
         }
-        let client = if self
-            .trusted_origins
-            .contains(&url.origin().ascii_serialization())
-        {
-            &self.trusted
-        } else if literal_is_private(&url) {
-            return Err(FetchError::PrivateAddress(shorten(address)));
-        } else {
-            &self.public
-        };
-        let bytes = self.download(client, url, &path).await?;
-        Ok(self.kept().add(path, address, bytes))
+        let shown = shown(&url);
+        let asker: Asker = Arc::new(Web {
+            client: self.client_for(&url)?.clone(),
+            url,
+            shown: shown.clone(),
+            patience: self.times.head,
+        });
+        let until = Instant::now() + self.times.head;
+        let mut first = asker.ask(0, None).await.map_err(refused)?;
+        let len = first.entity.len_bytes;
+        if len.is_some_and(|len| len > self.max_bytes) {
+            let limit = self.max_bytes;
+            return Err(FetchError::TooLarge { url: shown, limit });
+        }
+        let head = timeout_at(until, read_head(&mut first, &shown)).await;
+        let head = head.map_err(|_| FetchError::TooSlow {
+            url: shown.clone(),
+            reason: format!("no sound came within {} s", self.times.head.as_secs()),
+        })??;
+        if let Some(looks) = mynah_media::looks_like_no_sound(&head) {
+            return Err(FetchError::NotSound { url: shown, looks });
+        }
+        let rest = std::mem::replace(&mut first.body, futures_util::stream::empty().boxed());
+        first.body = futures_util::stream::iter([Ok(head)]).chain(rest).boxed();
+        if len.is_none_or(|len| len > DOWNLOAD_BYTES) {
+            let source = HttpSource::start(asker, first, self.times.clone()).await;
+            return Ok(Input::Stream(Arc::new(source)));
+        }
+        let written = timeout(self.times.download, self.download(first, &path, &shown)).await;
+        let written = written.map_err(|_| FetchError::TooSlow {
+            reason: format!("the download took over {} s", self.times.download.as_secs()),
+            url: shown,
+        })??;
+        Ok(Input::File(self.kept().add(path, address, written)))
+    }
+
+    /// Who may ask for this address.
+    fn client_for(&self, url: &Url) -> Result<&reqwest::Client, FetchError> {
+        let origin = url.origin().ascii_serialization();
+        let is_web = matches!(url.scheme(), "http" | "https");
+        if is_web && self.trusted_origins.contains(&origin) {
+            return Ok(&self.trusted);
+        }
+        match self.reach.check(url) {
+            Ok(()) => Ok(&self.public),
+            Err(Barrier::Private) => Err(FetchError::PrivateAddress(shown(url))),
+            Err(_) => Err(FetchError::BadUrl(shown(url))),
+        }
     }
 
     /// Downloads into a file; how many bytes it has.
-    async fn download(
-        &self,
-        client: &reqwest::Client,
-        url: Url,
-        path: &Path,
-    ) -> Result<u64, FetchError> {
-        let shown = without_query(&url);
-        let response = client
-            .get(url)
-            .send()
-            .await
-            .map_err(|error| network(error, &shown))?;
-        if !response.status().is_success() {
-            return Err(FetchError::Status {
-                url: shown,
-                status: response.status().as_u16(),
-            });
-        }
-        let too_large = FetchError::TooLarge {
-            limit: self.max_bytes,
-        };
-        if response
-            .content_length()
-            .is_some_and(|length| length > self.max_bytes)
-        {
-            return Err(too_large);
-        }
+    async fn download(&self, answer: Answer, path: &Path, shown: &str) -> Result<u64, FetchError> {
         let disk = |error: std::io::Error| FetchError::Disk(error.to_string());
+        let broke = |reason: String| FetchError::Network {
+            url: shown.to_owned(),
+            reason,
+        };
         let number = self.parts.fetch_add(1, Ordering::Relaxed);
         let part = Part(path.with_extension(format!("{}-{number}.part", std::process::id())));
         let mut file = tokio::fs::File::create(&part.0).await.map_err(disk)?;
-        let mut written = 0u64;
-        let mut body = response.bytes_stream();
-        while let Some(chunk) = body.next().await {
-            let chunk = chunk.map_err(|error| network(error, &shown))?;
+        let (mut written, mut pace, mut body) = (0u64, Pace::default(), answer.body);
+        loop {
+            let asked = Instant::now();
+            let chunk = timeout(self.times.idle, body.next()).await;
+            let Some(chunk) = chunk.map_err(|_| broke("nothing came any more".to_owned()))? else {
+                break;
+            };
+            let chunk = chunk.map_err(broke)?;
             written += chunk.len() as u64;
+            if !pace.is_enough(&self.times, asked.elapsed(), chunk.len() as u64) {
+                return Err(stream::too_slow(shown, &self.times));
+            }
+            // A server that says less than it sends is cut off by the HTTP client already.
             if written > self.max_bytes {
-                return Err(too_large);
+                let (url, limit) = (shown.to_owned(), self.max_bytes);
+                return Err(FetchError::TooLarge { url, limit });
             }
             file.write_all(&chunk).await.map_err(disk)?;
+        }
+        if answer.entity.len_bytes.is_some_and(|len| written < len) {
+            return Err(broke("it ended too early".to_owned()));
         }
         file.flush().await.map_err(disk)?;
         drop(file);
@@ -175,6 +239,30 @@ impl Fetcher {
     fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn refused(refused: Refused) -> FetchError {
+    refused.error
+}
+
+/// The first bytes, enough to see what they are unless there are fewer.
+async fn read_head(answer: &mut Answer, shown: &str) -> Result<Bytes, FetchError> {
+    let mut head = Vec::new();
+    let body: &mut Body = &mut answer.body;
+    while head.len() < HEAD_BYTES
+        && let Some(chunk) = body.next().await
+    {
+        let chunk = chunk.map_err(|reason| FetchError::Network {
+            url: shown.to_owned(),
+            reason,
+        })?;
+        head.extend_from_slice(&chunk);
+    }
+    if head.is_empty() {
+        let url = shown.to_owned();
+        return Err(FetchError::Empty { url });
+    }
+    Ok(head.into())
 }
 
 /// An unfinished download: gone when it fails or is given up.
@@ -241,98 +329,21 @@ fn shorten(address: &str) -> String {
     address.chars().take(120).collect()
 }
 
-/// Signed attachment addresses carry their signature in the query: never shown.
-fn without_query(url: &Url) -> String {
+/// Signed attachment addresses carry their signature in the query, others a password before the host:
+/// never shown.
+fn shown(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
+    url.set_fragment(None);
+    // Fails for addresses that cannot have these, and so have none.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
     shorten(url.as_str())
 }
 
-fn network(error: reqwest::Error, shown: &str) -> FetchError {
-    let reason = innermost(error);
-    if reason == PrivateTarget.to_string() {
-        return FetchError::PrivateAddress(shown.to_owned());
-    }
-    FetchError::Network(reason)
-}
-
-fn literal_is_private(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(v4)) => !is_public(IpAddr::V4(v4)),
-        Some(Host::Ipv6(v6)) => !is_public(IpAddr::V6(v6)),
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        None => true,
-    }
-}
-
-/// Whether an address is reachable for everybody: not private, loopback, link-local, multicast,
-/// documentation, shared or reserved space (IANA special-purpose registries, RFC 6890).
-pub fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => is_public_v4(v4),
-        IpAddr::V6(v6) => is_public_v6(v6),
-    }
-}
-
-fn is_public_v4(v4: Ipv4Addr) -> bool {
-    let [a, b, c, _] = v4.octets();
-    !(v4.is_private()
-        || v4.is_loopback()
-        || v4.is_link_local()
-        || v4.is_multicast()
-        || v4.is_broadcast()
-        || v4.is_documentation()
-        || a == 0
-        || a >= 240
-        || (a == 100 && (64..128).contains(&b))
-        || (a == 192 && b == 0 && c == 0)
-        || (a == 198 && (18..20).contains(&b)))
-}
-
-fn is_public_v6(v6: Ipv6Addr) -> bool {
-    // Mapped, compatible, 6to4 and NAT64 addresses are as public as the IPv4 inside them.
-    let segments = v6.segments();
-    let embedded = match segments {
-        [0, 0, 0, 0, 0, 0 | 0xFFFF, high, low] | [0x64, 0xFF9B, 0, 0, 0, 0, high, low] => {
-            Some((high, low))
-        }
-        [0x2002, high, low, ..] => Some((high, low)),
-        _ => None,
-    };
-    if let Some((high, low)) = embedded {
-        let [a, b] = high.to_be_bytes();
-        let [c, d] = low.to_be_bytes();
-        return is_public_v4(Ipv4Addr::new(a, b, c, d));
-    }
-    // Global unicast is 2000::/3; 2001:db8::/32 is documentation, 2001::/23 protocol assignments.
-    (segments[0] & 0xE000) == 0x2000
-        && !(segments[0] == 0x2001 && (segments[1] == 0x0DB8 || segments[1] < 0x0200))
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("the name leads to a private address")]
-struct PrivateTarget;
-
-/// A resolver that answers with public addresses only, so that a name cannot be pointed inside
-/// after it was checked: the address that passed is the one connected to.
-#[derive(Debug)]
-struct PublicOnly;
-
-impl Resolve for PublicOnly {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let found: Vec<SocketAddr> =
-                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let public: Vec<SocketAddr> = found
-                .into_iter()
-                .filter(|address| is_public(address.ip()))
-                .collect();
-            if public.is_empty() {
-                return Err(PrivateTarget.into());
-            }
-            Ok(Box::new(public.into_iter()) as Addrs)
-        })
-    }
+/// The same for what is no address at all.
+fn without_tail(address: &str) -> String {
+    shorten(address.split(['?', '#']).next().unwrap_or_default())
 }
 
 #[cfg(test)]

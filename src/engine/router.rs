@@ -1,21 +1,16 @@
-//! Two pumps: gateway events to cache, voice sessions and host; tick events to tracks and host.
+//! Gateway events to cache, voice sessions and host.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use mynah_pulse::{EventKind, EventReader};
 use mynah_session::gateway::StopReason;
 use mynah_wire::{ChannelId, GuildId, UserId};
 use serde::Deserialize;
 use tokio::sync::{mpsc, watch};
 
+use crate::Event;
 use crate::bot::Inner;
 use crate::shard::ShardEvent;
 use crate::voice::VoiceCommand;
-use crate::{Event, TrackEvent, TrackId, clock};
-
-/// The tick wakes nobody; its events are looked at this often (architecture.md B6).
-const PUMP_EVERY: Duration = Duration::from_millis(5);
 
 /// How far the login has come.
 #[derive(Clone, Debug, Default)]
@@ -176,54 +171,5 @@ async fn voice_signalling(inner: &Inner, name: &str, data: &str) {
         }
         "CHANNEL_UPDATE" => inner.refresh_bitrates(),
         _ => {}
-    }
-}
-
-/// Turns tick events into track events until the bot is gone.
-pub async fn pump_tick(inner: std::sync::Weak<Inner>, mut tick: EventReader) {
-    let mut every = tokio::time::interval(PUMP_EVERY);
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    tracing::trace!(started = ?clock::now(), "tick event pump");
-    loop {
-        every.tick().await;
-        let Some(inner) = inner.upgrade() else { return };
-        while let Some(event) = tick.poll() {
-            let Some(track) = event.kind.track().map(|track| TrackId(track.0)) else {
-                continue;
-            };
-            let kind = match event.kind {
-                EventKind::Started(_) => TrackEvent::Started,
-                EventKind::Ended { .. } => TrackEvent::Ended,
-                EventKind::Stopped { .. } => TrackEvent::Stopped,
-                EventKind::Stalled(_) => TrackEvent::Stalled,
-                EventKind::Recovered(_) => TrackEvent::Recovered,
-                EventKind::Broken { .. } => TrackEvent::Failed("the decoder gave up".to_owned()),
-                EventKind::Refused(_) => {
-                    TrackEvent::Failed("too many sounds at once in this channel".to_owned())
-                }
-                _ => continue,
-            };
-            let Some((guild_id, failure)) = inner
-                .tracks
-                .with(track, |track| (track.guild_id, track.failure()))
-            else {
-                continue;
-            };
-            if event.kind.is_last() {
-                inner.tracks.remove(track);
-            }
-            let kind = match (kind, failure) {
-                (TrackEvent::Ended, Some(reason)) => TrackEvent::Failed(reason),
-                (kind, _) => kind,
-            };
-            let _ = inner
-                .events
-                .send(Event::Track {
-                    guild_id,
-                    track,
-                    kind,
-                })
-                .await;
-        }
     }
 }

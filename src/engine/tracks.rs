@@ -1,28 +1,18 @@
-//! Tracks: from "play this" to a decoder on a media thread and a ring into the tick.
+//! Tracks: what plays, where, and how far it is.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use mynah_audio::{FRAMES, SAMPLE_RATE_HZ};
-use mynah_media::{Media, MediaError, OpenOptions, Read};
-use mynah_pulse::{Meter, RingReader, RingWriter, SessionKey};
+use mynah_audio::SAMPLE_RATE_HZ;
+use mynah_pulse::{Meter, SessionKey};
 use mynah_wire::GuildId;
-use tokio::sync::oneshot;
 
-use crate::pool::{Job, Next};
-
-/// Blocks in a track's ring: 320 ms (architecture.md B6 row 6).
-pub const RING_BLOCKS: usize = 16;
-/// Blocks decoded before a track is handed to the tick, so that it starts without a stall.
-const PREFILL_BLOCKS: usize = 4;
-/// How often a full ring is looked at again; a third of its length leaves time for a slow disk.
-const REFILL: Duration = Duration::from_millis(60);
-/// Blocks decoded per step, so that one job never holds a media thread for long.
-const BLOCKS_PER_STEP: usize = 8;
+use crate::decode::Deck;
+use crate::{Fade, Lane, Repeat};
 
 /// Names a track for its whole life; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,6 +42,12 @@ pub struct PlayOptions {
     pub start: Duration,
     /// Begin paused.
     pub paused: bool,
+    /// Which lane it is heard on; others are turned down by it, see [`DuckMatrix`](crate::DuckMatrix).
+    pub lane: Lane,
+    /// Rise from silence at the start.
+    pub fade_in: Option<Fade>,
+    /// Once, or again and again.
+    pub repeat: Repeat,
 }
 
 impl Default for PlayOptions {
@@ -60,6 +56,9 @@ impl Default for PlayOptions {
             gain: 1.0,
             start: Duration::ZERO,
             paused: false,
+            lane: Lane::Bed,
+            fade_in: None,
+            repeat: Repeat::Off,
         }
     }
 }
@@ -71,41 +70,160 @@ pub struct Track {
     pub guild_id: GuildId,
     /// The mix it plays into.
     pub session: SessionKey,
-    progress: Arc<Progress>,
+    /// The sound of the tick it is heard as: that of the track it follows without a gap, if any.
+    pub voice: mynah_pulse::TrackId,
+    /// What fills its ring.
+    pub deck: Deck,
+}
+
+/// From `ring_frame` on the ring holds `id`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Frames of the track's ring before it.
+    ring_frame: u64,
+    id: TrackId,
+    /// Frame (1/48000 s) of the file.
+    file_frame: u64,
+}
+
+impl Span {
+    /// A stretch of sound.
+    pub fn new(ring_frame: u64, id: TrackId, file_frame: u64) -> Self {
+        Self {
+            ring_frame,
+            id,
+            file_frame,
+        }
+    }
+}
+
+/// How far a ring is heard, and what that is.
+#[derive(Debug)]
+pub struct Progress {
+    meter: Meter,
+    course: Mutex<Course>,
+    /// The ring holds a track that has not been told of.
+    turning: AtomicBool,
 }
 
 #[derive(Debug)]
-struct Progress {
-    /// Counts what left the ring.
-    meter: Meter,
-    /// Frame (1/48000 s) of the file the ring began with.
-    first_frame: u64,
-    /// Why decoding stopped early.
-    failure: Mutex<Option<String>>,
+struct Course {
+    /// The present stretch, and those that follow it.
+    spans: VecDeque<Span>,
+    /// The track that was told of last.
+    told: TrackId,
+    /// Why tracks ended early.
+    failures: Vec<(TrackId, String)>,
+}
+
+impl Progress {
+    /// Of a ring that begins with `first`.
+    pub fn new(meter: Meter, first: Span) -> Self {
+        Self {
+            meter,
+            course: Mutex::new(Course {
+                spans: VecDeque::from([first]),
+                told: first.id,
+                failures: Vec::new(),
+            }),
+            turning: AtomicBool::new(false),
+        }
+    }
+
+    fn course(&self) -> MutexGuard<'_, Course> {
+        self.course.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something else follows in the ring.
+    pub fn begin(&self, span: Span) {
+        let heard = self.meter.frames_taken();
+        let mut course = self.course();
+        while course
+            .spans
+            .get(1)
+            .is_some_and(|next| next.ring_frame <= heard)
+        {
+            course.spans.pop_front();
+        }
+        course.spans.push_back(span);
+        self.turning.store(true, Ordering::Release);
+    }
+
+    /// A track ended before its time.
+    pub fn fail(&self, id: TrackId, reason: String) {
+        self.course().failures.push((id, reason));
+    }
+
+    /// Why a track ended early, if it did.
+    fn failure(&self, id: TrackId) -> Option<String> {
+        let course = self.course();
+        let failure = course.failures.iter().find(|(of, _)| *of == id);
+        failure.map(|(_, reason)| reason.clone())
+    }
+
+    /// Position in the file of `id`; the start while it has not begun.
+    fn position(&self, id: TrackId) -> Duration {
+        let heard = self.meter.frames_taken();
+        let course = self.course();
+        let of_track = |span: &&Span| span.id == id;
+        let past = |span: &&Span| span.ring_frame <= heard;
+        let span = course.spans.iter().filter(of_track).rfind(past);
+        match span.or_else(|| course.spans.iter().find(of_track)) {
+            Some(span) => frames(span.file_frame + heard.saturating_sub(span.ring_frame)),
+            None => Duration::ZERO,
+        }
+    }
+
+    /// The next change of tracks that has been heard and not told: which ended, which began.
+    pub fn turn(&self) -> Option<(TrackId, TrackId)> {
+        if !self.turning.load(Ordering::Acquire) {
+            return None;
+        }
+        let heard = self.meter.frames_taken();
+        let mut course = self.course();
+        let told = course.told;
+        // Everything up to the track that was told of last is old news.
+        let start = course.spans.iter().rposition(|span| span.id == told);
+        let coming = course.spans.iter().skip(start.map_or(0, |at| at + 1));
+        let next = coming.map(|span| (span.ring_frame, span.id)).next();
+        match next {
+            Some((ring_frame, id)) if ring_frame <= heard => {
+                course.told = id;
+                Some((told, id))
+            }
+            Some(_) => None,
+            None => {
+                self.turning.store(false, Ordering::Release);
+                None
+            }
+        }
+    }
+
+    /// The track that is heard, as far as anybody was told.
+    pub fn current(&self) -> TrackId {
+        self.course().told
+    }
 }
 
 impl Track {
-    /// A track whose decoder reports through `opened`.
-    pub fn new(guild_id: GuildId, session: SessionKey, opened: &Opened) -> Self {
+    /// A track that is heard after this one in the same voice.
+    pub fn followed_by(&self) -> Self {
         Self {
-            guild_id,
-            session,
-            progress: Arc::clone(&opened.progress),
+            guild_id: self.guild_id,
+            session: self.session,
+            voice: self.voice,
+            deck: self.deck.clone(),
         }
     }
 
     /// Position in the file.
-    pub fn position(&self) -> Duration {
-        frames(self.progress.first_frame + self.progress.meter.frames_taken())
+    pub fn position(&self, id: TrackId) -> Duration {
+        self.deck.progress().position(id)
     }
 
     /// Why decoding ended early, if it did.
-    pub fn failure(&self) -> Option<String> {
-        self.progress
-            .failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    pub fn failure(&self, id: TrackId) -> Option<String> {
+        self.deck.progress().failure(id)
     }
 }
 
@@ -140,12 +258,37 @@ impl Tracks {
         self.lock().remove(&id)
     }
 
+    /// Forgets every track that is heard as `voice`; their ids in order.
+    pub fn remove_voice(&self, voice: mynah_pulse::TrackId) -> Vec<(TrackId, Track)> {
+        self.remove_if(|track| track.voice == voice)
+    }
+
+    /// The deck that fills the ring of `voice`, and where it plays.
+    pub fn of_voice(&self, voice: mynah_pulse::TrackId) -> Option<(GuildId, Deck)> {
+        let playing = self.lock();
+        let track = playing.values().find(|track| track.voice == voice)?;
+        Some((track.guild_id, track.deck.clone()))
+    }
+
+    /// Changes of tracks without a gap that have been heard since the last call: where, which
+    /// ended, which began.
+    pub fn turns(&self) -> Vec<(GuildId, TrackId, TrackId)> {
+        let playing = self.lock();
+        let turned = playing.values().filter_map(|track| {
+            let (ended, began) = track.deck.progress().turn()?;
+            Some((track.guild_id, ended, began))
+        });
+        turned.collect()
+    }
+
     /// Forgets every track of a mix; their ids.
     pub fn remove_session(&self, session: SessionKey) -> Vec<(TrackId, Track)> {
+        self.remove_if(|track| track.session == session)
+    }
+
+    fn remove_if(&self, is_gone: impl Fn(&Track) -> bool) -> Vec<(TrackId, Track)> {
         let mut playing = self.lock();
-        let mut gone: Vec<_> = playing
-            .extract_if(|_, track| track.session == session)
-            .collect();
+        let mut gone: Vec<_> = playing.extract_if(|_, track| is_gone(track)).collect();
         gone.sort_unstable_by_key(|(id, _)| *id);
         gone
     }
@@ -153,155 +296,5 @@ impl Tracks {
     /// Reads something of a track.
     pub fn with<T>(&self, id: TrackId, read: impl FnOnce(&Track) -> T) -> Option<T> {
         self.lock().get(&id).map(read)
-    }
-}
-
-/// A decoder that has started.
-pub struct Opened {
-    /// The tick's end of the ring, already filled a little.
-    pub reader: RingReader,
-    progress: Arc<Progress>,
-}
-
-/// Opens a file and keeps its ring full; runs on media threads.
-pub struct DecodeJob {
-    stage: Stage,
-}
-
-enum Stage {
-    Open {
-        path: Arc<PathBuf>,
-        start: Duration,
-        answer: oneshot::Sender<Result<Opened, MediaError>>,
-    },
-    Fill(Box<Fill>),
-    Gone,
-}
-
-struct Fill {
-    media: Media,
-    writer: RingWriter,
-    progress: Arc<Progress>,
-    /// A download stays in the cache while it is read.
-    _in_use: Arc<PathBuf>,
-}
-
-impl DecodeJob {
-    /// A job that answers when the file is open and the first blocks are decoded.
-    pub fn new(
-        path: Arc<PathBuf>,
-        start: Duration,
-    ) -> (Self, oneshot::Receiver<Result<Opened, MediaError>>) {
-        let (answer, opened) = oneshot::channel();
-        (
-            Self {
-                stage: Stage::Open {
-                    path,
-                    start,
-                    answer,
-                },
-            },
-            opened,
-        )
-    }
-}
-
-impl Job for DecodeJob {
-    fn step(&mut self) -> Next {
-        match std::mem::replace(&mut self.stage, Stage::Gone) {
-            Stage::Open {
-                path,
-                start,
-                answer,
-            } => match open(path, start) {
-                Ok((mut fill, reader)) => {
-                    let over = fill.decode(PREFILL_BLOCKS);
-                    let opened = Opened {
-                        reader,
-                        progress: Arc::clone(&fill.progress),
-                    };
-                    if answer.send(Ok(opened)).is_err() || over {
-                        return Next::Done;
-                    }
-                    self.stage = Stage::Fill(Box::new(fill));
-                    Next::Again(Duration::ZERO)
-                }
-                Err(error) => {
-                    let _ = answer.send(Err(error));
-                    Next::Done
-                }
-            },
-            Stage::Fill(mut fill) => {
-                let next = fill.step();
-                self.stage = Stage::Fill(fill);
-                next
-            }
-            Stage::Gone => Next::Done,
-        }
-    }
-}
-
-fn open(path: Arc<PathBuf>, start: Duration) -> Result<(Fill, RingReader), MediaError> {
-    let mut media = mynah_media::open(&path, &OpenOptions::default())?;
-    let at = if start.is_zero() {
-        Duration::ZERO
-    } else {
-        media.seek(start)?
-    };
-    let (writer, reader) = mynah_pulse::ring(RING_BLOCKS);
-    let progress = Arc::new(Progress {
-        meter: writer.meter(),
-        first_frame: (at.as_secs_f64() * f64::from(SAMPLE_RATE_HZ)) as u64,
-        failure: Mutex::default(),
-    });
-    Ok((
-        Fill {
-            media,
-            writer,
-            progress,
-            _in_use: path,
-        },
-        reader,
-    ))
-}
-
-impl Fill {
-    fn step(&mut self) -> Next {
-        if self.writer.is_abandoned() || self.decode(BLOCKS_PER_STEP) {
-            return Next::Done;
-        }
-        if self.writer.free() > RING_BLOCKS / 2 {
-            return Next::Again(Duration::ZERO);
-        }
-        Next::Again(REFILL)
-    }
-
-    /// Decodes until the ring is full or `at_most` blocks are done; true when nothing more comes.
-    fn decode(&mut self, at_most: usize) -> bool {
-        for _ in 0..at_most {
-            let Some(block) = self.writer.acquire() else {
-                return false;
-            };
-            let failure = match self.media.read(block) {
-                Ok(Read::Full) => {
-                    self.writer.commit(FRAMES);
-                    continue;
-                }
-                Ok(Read::Last(frames)) => {
-                    self.writer.commit(frames);
-                    None
-                }
-                Ok(Read::End) => None,
-                Err(error) => Some(error.to_string()),
-            };
-            *self
-                .progress
-                .failure
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner) = failure;
-            self.writer.finish();
-            return true;
-        }
-        false
     }
 }

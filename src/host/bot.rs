@@ -67,6 +67,7 @@ async fn run(bot: &Bot, call: Call) -> Outcome {
                 gain,
                 start,
                 paused,
+                ..PlayOptions::default()
             };
             let track = bot
                 .play(guild, play_what(what), options)

@@ -110,6 +110,16 @@ impl Decoder {
         }
     }
 
+    /// True for one Opus stream in mono or stereo that needs no more than decoding.
+    pub fn is_plain_opus(&self) -> bool {
+        let Self::Opus(opus) = self else {
+            return false;
+        };
+        let head = &opus.head;
+        let order: &[u8] = if head.channels == 1 { &[0] } else { &[0, 1] };
+        head.gain_q8_db == 0 && head.streams == 1 && head.mapping == order
+    }
+
     /// The rate of what will come out, where the container's word for it cannot be trusted: of
     /// HE-AAC it may be the rate of the core, which is half.
     pub fn rate_hz(&self) -> Option<u32> {

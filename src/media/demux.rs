@@ -15,6 +15,7 @@ use symphonia::core::units::Timestamp;
 
 use crate::guard::guard;
 use crate::source::{self, Origin, Source, View};
+use crate::stream::Broken;
 use crate::{Info, MediaError, limits};
 
 /// An open container.
@@ -146,6 +147,10 @@ impl Demuxer {
             Ok(Err(Error::IoError(e))) if e.kind() == io::ErrorKind::UnexpectedEof => {
                 Ok(Next::Dead("the file is cut off".to_owned()))
             }
+            Ok(Err(Error::IoError(e))) if Broken::inside(&e).is_some() => Err(MediaError::Stream {
+                file: self.file.clone(),
+                reason: e.to_string(),
+            }),
             // symphonia also uses io errors for its own findings; those carry no OS error number.
             Ok(Err(Error::IoError(e))) if e.raw_os_error().is_some() => Err(MediaError::Io {
                 file: self.file.clone(),
@@ -236,6 +241,14 @@ fn facts(track: &Track) -> Option<TrackFacts> {
 /// Turns the prober's refusal into words about the file.
 fn refusal(origin: &Origin, file: &str, error: &Error) -> MediaError {
     let file = file.to_owned();
+    if let Error::IoError(e) = error
+        && let Some(reason) = Broken::inside(e)
+    {
+        return MediaError::Stream {
+            file,
+            reason: reason.to_owned(),
+        };
+    }
     if let Error::IoError(e) = error
         && let Some(code) = e.raw_os_error()
     {

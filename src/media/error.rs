@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::stream::Broken;
+
 /// Why a file cannot be played, or can no longer. Every variant names the file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -78,6 +80,20 @@ pub enum MediaError {
         /// What the decoder stumbled over.
         reason: String,
     },
+    /// The stream broke for good; what it says is in the reason.
+    #[error("\"{file}\" cannot be read on: {reason}")]
+    Stream {
+        /// The address as it may be shown.
+        file: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The stream can only be heard as it comes.
+    #[error("\"{file}\" cannot jump: its server sends it only as a whole or live")]
+    NoJump {
+        /// The address as it may be shown.
+        file: String,
+    },
     /// The operating system failed to read.
     #[error("reading \"{file}\" failed: {source}")]
     Io {
@@ -110,6 +126,8 @@ impl MediaError {
                 "the header is probably damaged; convert the file again from its original"
             }
             Self::Damaged { .. } => "copy or download it again",
+            Self::Stream { .. } => "try again; if it stays so, ask whoever runs that server",
+            Self::NoJump { .. } => "play it from its beginning, or download it and play the file",
             Self::Io { .. } => "check the disk, or the network share it is on",
         }
     }
@@ -117,6 +135,10 @@ impl MediaError {
     /// Sorts an error of the operating system by what can be done about it.
     pub(crate) fn from_io(file: &str, source: io::Error) -> Self {
         let file = file.to_owned();
+        if let Some(reason) = Broken::inside(&source) {
+            let reason = reason.to_owned();
+            return Self::Stream { file, reason };
+        }
         match source.kind() {
             io::ErrorKind::NotFound => Self::NotFound { file },
             io::ErrorKind::PermissionDenied => Self::NoPermission { file },

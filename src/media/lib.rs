@@ -17,16 +17,19 @@
         clippy::unwrap_used,
         clippy::expect_used,
         clippy::indexing_slicing,
-        reason = "a test may panic"
+        clippy::print_stdout,
+        reason = "a test may panic, and say what it has measured"
     )
 )]
 
 mod aac;
+mod comments;
 mod decode;
 mod demux;
 mod downmix;
 mod error;
 mod guard;
+mod id3;
 mod info;
 pub mod limits;
 mod matroska;
@@ -36,6 +39,7 @@ pub mod ogg;
 mod opus_head;
 mod resample;
 mod source;
+mod stream;
 mod track;
 pub mod tune;
 mod vorbis;
@@ -46,7 +50,9 @@ use std::path::Path;
 pub use error::MediaError;
 pub use guard::install_panic_hook;
 pub use info::Info;
-pub use media::{Damage, Media, OpenOptions, Read};
+pub use media::{Damage, Media, OpenOptions, Read, Slot};
+pub use source::looks_like_no_sound;
+pub use stream::{Broken, ByteStream};
 
 /// Opens a sound file and decodes its first sound, so that what cannot play fails here.
 ///
@@ -66,6 +72,18 @@ pub fn open_bytes(
     options: &OpenOptions,
 ) -> Result<Media, MediaError> {
     Media::open(source::Origin::bytes(name, bytes.into())?, options)
+}
+
+/// Opens sound that comes over a network. Waits for its first bytes as long as the stream does.
+///
+/// # Errors
+/// As [`open`], and [`MediaError::Stream`] when the stream breaks.
+pub fn open_stream(
+    stream: std::sync::Arc<dyn ByteStream>,
+    options: &OpenOptions,
+) -> Result<Media, MediaError> {
+    let tap = std::sync::Arc::new(stream::Tap::new(stream));
+    Media::open(source::Origin::Stream(tap), options)
 }
 
 /// What a file is: title, length, codec. Opens it and decodes its first sound, as [`open`] does.

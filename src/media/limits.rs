@@ -33,3 +33,31 @@ pub const MAX_PICTURE_BYTES: usize = 4 << 20;
 
 /// Bytes of one tag.
 pub const MAX_TAG_BYTES: usize = 1 << 20;
+
+/// Bytes of an ID3 tag at the beginning of a file; a larger one is passed over. Covers are the largest
+/// part of honest ones, with a few megabytes.
+pub const MAX_ID3_BYTES: u64 = 16 << 20;
+
+/// The same in a stream that cannot jump over it.
+pub const MAX_ID3_BYTES_IN_PASSING: u64 = 4 << 20;
+
+/// Frames of such a tag: each costs some hundred bytes of memory, whatever it costs in the file.
+pub const MAX_ID3_FRAMES: u32 = 1024;
+
+/// ID3 tags one after the other.
+pub const MAX_ID3_TAGS: u32 = 16;
+
+/// Vorbis comments of a file; most have ten, those of audio books a few hundred.
+pub const MAX_COMMENTS: u64 = 10_000;
+
+/// Metadata blocks of a FLAC file.
+pub const MAX_FLAC_BLOCKS: u32 = 1_000;
+
+/// Bytes of a stream that go by while it is opened, or while one block is made.
+pub const MAX_STREAM_BYTES_WITHOUT_SOUND: u64 = 48 << 20;
+
+/// The same for one that cannot jump, whose tags cannot be looked at before they are read.
+pub const MAX_BYTES_IN_PASSING: u64 = 6 << 20;
+
+/// Bytes of a stream that go by while it jumps.
+pub const MAX_SEEK_STREAM_BYTES: u64 = 1 << 30;

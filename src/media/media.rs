@@ -2,6 +2,7 @@
 //! downmix and resampler meet.
 
 mod facts;
+mod packets;
 mod seek;
 
 use std::time::Duration;
@@ -9,6 +10,8 @@ use std::time::Duration;
 use symphonia::core::packet::Packet;
 
 use mynah_audio::{Block, CHANNELS, FRAMES};
+
+pub use packets::Slot;
 
 use crate::decode::{Bad, CODECS, Decoder};
 use crate::demux::{Demuxer, Next};
@@ -69,7 +72,15 @@ pub struct Media {
     damage: Damage,
     /// The last error while nothing was heard yet, for an honest refusal.
     first_error: Option<Bad>,
+    /// Of a stream: the most bytes that one block has taken so far.
+    needed_bytes: u64,
+    /// The packets as they are, while somebody may want them.
+    passage: Option<packets::Passage>,
 }
+
+/// A stream has to have so many bytes ready for the first block, and never needs more than the second
+/// number: what keeps a stream holds more.
+const NEEDED_BYTES: std::ops::RangeInclusive<u64> = (4 << 10)..=(128 << 10);
 
 impl std::fmt::Debug for Media {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -81,6 +92,10 @@ impl std::fmt::Debug for Media {
 
 impl Media {
     pub(crate) fn open(origin: Origin, options: &OpenOptions) -> Result<Self, MediaError> {
+        origin.begin_task(match origin.can_seek() {
+            true => limits::MAX_STREAM_BYTES_WITHOUT_SOUND,
+            false => limits::MAX_BYTES_IN_PASSING,
+        });
         let mut media = Self::begin(origin)?;
         if !options.start.is_zero() {
             media.seek(options.start)?;
@@ -133,13 +148,17 @@ impl Media {
             chained: false,
             damage: Damage::default(),
             first_error: None,
+            needed_bytes: *NEEDED_BYTES.start(),
+            passage: None,
         };
         let trim = media.find_trim(&facts, &decoder);
         media.track = Some(OpenTrack::new(facts, decoder, trim));
+        media.watch_packets();
         while !media.ended && media.path().is_none_or(Path::is_empty) && media.ready.is_empty() {
             media.pump()?;
         }
         media.describe()?;
+        media.forget_packets_if_short();
         Ok(media)
     }
 
@@ -161,6 +180,45 @@ impl Media {
     /// [`MediaError::Io`] when the operating system fails to read. Damage in the file is no error
     /// here: it plays as silence or ends the sound, see [`Media::damage`].
     pub fn read(&mut self, out: &mut Block) -> Result<Read, MediaError> {
+        if self.is_on_grid() {
+            return self.read_slot(out, true).map(|slot| match slot {
+                Slot::Sound(read) => read,
+                Slot::Packet | Slot::Both => Read::Full,
+            });
+        }
+        self.passage = None;
+        self.timed(|media| media.read_block(out))
+    }
+
+    /// Reads something, and notes how many bytes of a stream that took.
+    fn timed<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, MediaError>,
+    ) -> Result<T, MediaError> {
+        let taken = |origin: &Origin| origin.stream().map_or(0, |stream| stream.taken_bytes());
+        self.origin
+            .begin_task(limits::MAX_STREAM_BYTES_WITHOUT_SOUND);
+        let before = taken(&self.origin);
+        let read = read(self);
+        let used = taken(&self.origin) - before;
+        self.needed_bytes = used.clamp(self.needed_bytes, *NEEDED_BYTES.end());
+        read
+    }
+
+    /// Whether the next [`Media::read`] can be expected not to wait. Always true but for a stream
+    /// whose bytes have not come yet: a thread that others need, too, does better to come back later.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let Some(stream) = self.origin.stream() else {
+            return true;
+        };
+        self.ended
+            || self.slot_is_ready()
+            || self.ready.len() - self.ready_at >= CHANNELS * FRAMES
+            || stream.ready_bytes() >= self.needed_bytes
+    }
+
+    fn read_block(&mut self, out: &mut Block) -> Result<Read, MediaError> {
         while self.ready.len() - self.ready_at < out.len() && !self.ended {
             self.ready.drain(..self.ready_at);
             self.ready_at = 0;
@@ -225,6 +283,9 @@ impl Media {
         if packet.track_id != track.facts.id {
             return false;
         }
+        if self.passage.as_mut().is_some_and(|p| !p.watch(packet)) {
+            self.passage = None;
+        }
         match track.take(packet, &mut self.ready) {
             Ok(sound) => sound,
             Err(bad) => {
@@ -257,6 +318,7 @@ impl Media {
 
     /// A chained Ogg stream: play the next link from its own first sound on.
     fn next_stream(&mut self) {
+        self.passage = None;
         if let Some(track) = &mut self.track {
             track.finish(&mut self.ready);
         }

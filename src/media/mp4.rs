@@ -30,9 +30,8 @@ pub fn read_trim(source: &mut (impl Read + Seek), id: u32, rate_hz: u32) -> Trim
         left: MAX_BOXES,
         found: Found::default(),
     };
-    let Ok(len) = scan.source.seek(SeekFrom::End(0)) else {
-        return Trim::default();
-    };
+    // A stream may have no length; then the boxes say where they end.
+    let len = scan.source.seek(SeekFrom::End(0)).unwrap_or(u64::MAX / 2);
     scan.walk(0, len, 0);
     scan.found.trim(id, rate_hz)
 }

@@ -191,6 +191,9 @@ fn gcd(a: u32, b: u32) -> u32 {
 }
 
 #[cfg(test)]
+mod quality;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use mynah_audio::measure;

@@ -1,4 +1,4 @@
-//! Where the bytes come from: a file or memory, opened as often as needed.
+//! Where the bytes come from: a file, memory or a stream, opened as often as needed.
 
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
@@ -7,16 +7,31 @@ use std::sync::Arc;
 
 use symphonia::core::io::MediaSource;
 
-use crate::MediaError;
+use crate::stream::{Budget, ByteStream, Place, Tap};
+use crate::{MediaError, comments, id3, limits};
 
-/// A file or memory that can be opened again, should a seek need to start over.
+/// What can be opened again, should a seek need to start over.
 #[derive(Debug, Clone)]
 pub enum Origin {
     /// A regular file.
     File(PathBuf),
     /// Bytes in memory under a name.
     Bytes(String, Arc<[u8]>),
+    /// Bytes that come over a network.
+    Stream(Arc<Tap>),
 }
+
+/// What is read of a stream for what the demuxer does not tell: enough for the boxes of an MP4 file,
+/// whichever end they are at.
+const FACTS: Budget = Budget {
+    jumps: 8,
+    bytes: 512 << 10,
+};
+/// The same where no byte can be read twice but the first ones.
+const FACTS_IN_PASSING: Budget = Budget {
+    jumps: 0,
+    bytes: 512 << 10,
+};
 
 impl Origin {
     /// Checks that `path` is a readable, regular, non-empty file.
@@ -53,6 +68,7 @@ impl Origin {
         match self {
             Self::File(path) => short_name(path),
             Self::Bytes(name, _) => name.clone(),
+            Self::Stream(tap) => tap.stream().name(),
         }
     }
 
@@ -63,6 +79,44 @@ impl Origin {
         Some(extension)
     }
 
+    /// Whether every place can be read at any time.
+    pub fn can_seek(&self) -> bool {
+        match self {
+            Self::File(_) | Self::Bytes(..) => true,
+            Self::Stream(tap) => tap.stream().can_seek(),
+        }
+    }
+
+    /// The stream, if it is one.
+    pub fn stream(&self) -> Option<&dyn ByteStream> {
+        match self {
+            Self::File(_) | Self::Bytes(..) => None,
+            Self::Stream(tap) => Some(tap.stream()),
+        }
+    }
+
+    /// What is read from now on is a task of its own, with its own time to wait; of a stream it may
+    /// read so many bytes.
+    pub fn begin_task(&self, most_bytes: u64) {
+        if let Self::Stream(tap) = self {
+            tap.begin_task(most_bytes);
+        }
+    }
+
+    /// Opens the bytes at the beginning, to look for facts: of a stream only so much as a few
+    /// requests bring.
+    pub fn open_for_facts(&self) -> Result<Source, MediaError> {
+        let mut source = self.open()?;
+        if let Self::Stream(tap) = self {
+            let budget = match self.can_seek() {
+                true => FACTS,
+                false => FACTS_IN_PASSING,
+            };
+            source.bytes = Bytes::Stream(Place::new(Arc::clone(tap), Some(budget)));
+        }
+        Ok(source)
+    }
+
     /// Opens the bytes at the beginning.
     pub fn open(&self) -> Result<Source, MediaError> {
         let (bytes, len_bytes) = match self {
@@ -70,19 +124,54 @@ impl Origin {
                 let failed = |e| MediaError::from_io(&self.name(), e);
                 let file = File::open(path).map_err(failed)?;
                 let len_bytes = file.metadata().map_err(failed)?.len();
-                (Bytes::File(file), len_bytes)
+                (Bytes::File(file), Some(len_bytes))
             }
             Self::Bytes(_, bytes) => (
                 Bytes::Memory(Cursor::new(Arc::clone(bytes))),
-                bytes.len() as u64,
+                Some(bytes.len() as u64),
+            ),
+            Self::Stream(tap) => (
+                Bytes::Stream(Place::new(Arc::clone(tap), None)),
+                tap.stream().len_bytes(),
             ),
         };
-        Ok(Source {
+        let mut source = Source {
             bytes,
             len_bytes,
+            can_seek: self.can_seek(),
+            base: 0,
             view: View::Whole,
             at: 0,
-        })
+        };
+        self.admit(&mut source)?;
+        Ok(source)
+    }
+
+    /// Sees to it that no demuxer meets more tags than memory is good for.
+    fn admit(&self, source: &mut Source) -> Result<(), MediaError> {
+        let failed = |e| MediaError::from_io(&self.name(), e);
+        let beyond = |what: &str, limit: String| MediaError::BeyondLimit {
+            file: self.name(),
+            what: what.to_owned(),
+            limit,
+        };
+        if !source.can_seek {
+            // Nothing can be looked at twice but the first bytes.
+            let most = limits::MAX_ID3_BYTES_IN_PASSING;
+            if id3::first_bytes(source).map_err(failed)? > most {
+                let limit = format!("{} MB", most >> 20);
+                return Err(beyond("a larger tag than a stream may begin with", limit));
+            }
+        } else {
+            source.base = id3::passed_over(source).map_err(failed)?;
+            if comments::are_too_many(source).map_err(failed)? {
+                let limit = limits::MAX_COMMENTS.to_string();
+                return Err(beyond("room for a huge number of tags", limit));
+            }
+        }
+        source.rewind().map_err(failed)?;
+        source.at = 0;
+        Ok(())
     }
 }
 
@@ -115,7 +204,10 @@ pub enum View {
 #[derive(Debug)]
 pub struct Source {
     bytes: Bytes,
-    len_bytes: u64,
+    len_bytes: Option<u64>,
+    can_seek: bool,
+    /// Where the file begins for whoever reads it.
+    base: u64,
     view: View,
     /// How far a stream was read.
     at: u64,
@@ -125,6 +217,7 @@ pub struct Source {
 enum Bytes {
     File(File),
     Memory(Cursor<Arc<[u8]>>),
+    Stream(Place),
 }
 
 impl Source {
@@ -149,6 +242,7 @@ impl Read for Source {
         let count = match &mut self.bytes {
             Bytes::File(file) => file.read(buf),
             Bytes::Memory(cursor) => cursor.read(buf),
+            Bytes::Stream(place) => place.read(buf),
         }?;
         self.at += count as u64;
         Ok(count)
@@ -157,25 +251,46 @@ impl Read for Source {
 
 impl Seek for Source {
     fn seek(&mut self, pos: SeekFrom) -> io::Result<u64> {
-        match &mut self.bytes {
+        let pos = match pos {
+            SeekFrom::Start(to) => SeekFrom::Start(to.saturating_add(self.base)),
+            pos => pos,
+        };
+        let at = match &mut self.bytes {
             Bytes::File(file) => file.seek(pos),
             Bytes::Memory(cursor) => cursor.seek(pos),
-        }
+            Bytes::Stream(place) => place.seek(pos),
+        }?;
+        let before = || io::Error::from(io::ErrorKind::InvalidInput);
+        at.checked_sub(self.base).ok_or_else(before)
     }
 }
 
 impl MediaSource for Source {
     fn is_seekable(&self) -> bool {
-        self.view == View::Whole
+        self.view == View::Whole && self.can_seek
     }
 
     fn byte_len(&self) -> Option<u64> {
-        (self.view == View::Whole).then_some(self.len_bytes)
+        let len_bytes = self.len_bytes.filter(|_| self.view == View::Whole)?;
+        Some(len_bytes.saturating_sub(self.base))
     }
 }
 
 /// Says what bytes that are no sound look like, for a person who wonders why.
 pub fn describe(head: &[u8]) -> String {
+    if let Some(looks) = looks_like_no_sound(head) {
+        return looks;
+    }
+    if head.iter().all(|b| *b == 0) {
+        return "it holds nothing but zero bytes".into();
+    }
+    "no known sound format begins like this".into()
+}
+
+/// What the first bytes (some hundred; 4,096 are enough) look like, when they certainly are no
+/// sound: a web page, text, a picture, an archive. `None` says nothing.
+#[must_use]
+pub fn looks_like_no_sound(head: &[u8]) -> Option<String> {
     const KNOWN: &[(&[u8], &str)] = &[
         (
             b"PK\x03\x04",
@@ -205,19 +320,14 @@ pub fn describe(head: &[u8]) -> String {
         (b"\x00\x00\x01\xBA", "it looks like an MPEG program stream"),
     ];
     if let Some((_, looks)) = KNOWN.iter().find(|(magic, _)| head.starts_with(magic)) {
-        return (*looks).to_owned();
+        return Some((*looks).to_owned());
     }
     if looks_like_html(head) {
-        return "it looks like a web page (HTML), perhaps an error page saved under this name"
-            .into();
+        return Some(
+            "it looks like a web page (HTML), perhaps an error page saved under this name".into(),
+        );
     }
-    if looks_like_text(head) {
-        return "it looks like text".into();
-    }
-    if head.iter().all(|b| *b == 0) {
-        return "it holds nothing but zero bytes".into();
-    }
-    "no known sound format begins like this".into()
+    looks_like_text(head).then(|| "it looks like text".into())
 }
 
 fn looks_like_html(head: &[u8]) -> bool {

@@ -241,6 +241,17 @@ impl OpenTrack {
         }
     }
 
+    /// True for one Opus stream in mono or stereo that is played as it is.
+    pub fn is_plain_opus(&self) -> bool {
+        self.decoder.is_plain_opus() && self.trim.music_frames.is_none()
+    }
+
+    /// Frames that are decoded and may be padding, or wait for what follows them.
+    pub fn held_frames(&self) -> u64 {
+        let waiting = self.path.as_ref().map_or(0, |path| path.stereo.len());
+        (waiting / CHANNELS) as u64
+    }
+
     /// True when the container's length is an estimate: an mp3 without an index, raw AAC.
     pub fn length_is_a_guess(&self) -> bool {
         match self.facts.params.codec {

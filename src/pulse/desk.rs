@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::Duration;
 
+use crate::feed::Feed;
 use crate::mailbox::Sender;
 use crate::order::{Order, What};
 use crate::session::{MixConfig, Session};
@@ -35,16 +36,28 @@ impl<L> Desk<L> {
         }
     }
 
-    /// Makes a mix and sends it to the tick.
-    pub(crate) fn open(&self, serial: u32, mix: MixConfig) -> Result<SessionKey, OpenError> {
-        let slot = self.board.claim(serial).ok_or(OpenError::Full)?;
+    /// Makes a mix and sends it to the tick; with a feed it is a bus.
+    pub(crate) fn open(
+        &self,
+        serial: u32,
+        mix: MixConfig,
+        feed: Option<Arc<Feed>>,
+    ) -> Result<SessionKey, OpenError> {
+        let slot = match &feed {
+            Some(_) => self.board.claim_early(serial),
+            None => self.board.claim(serial),
+        };
+        let slot = slot.ok_or(OpenError::Full)?;
         let key = SessionKey {
             thread: self.thread,
             slot,
             serial,
         };
         match Session::new(key, mix) {
-            Ok(session) => {
+            Ok(mut session) => {
+                if let Some(feed) = feed {
+                    session.become_bus(feed);
+                }
                 self.send(key, What::Open(Some(Box::new(session))));
                 Ok(key)
             }

@@ -49,7 +49,7 @@ pub enum EventKind {
     Stalled(TrackId),
     /// A track that had stalled sounds again.
     Recovered(TrackId),
-    /// A session takes at most [`crate::MAX_TRACKS`] tracks; this one was turned away.
+    /// A track was turned away: its session is about to close.
     Refused(TrackId),
     /// A session was closed, its five silence frames are sent, its socket is being dropped.
     Closed,

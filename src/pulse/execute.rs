@@ -1,7 +1,7 @@
 //! Carrying out orders on the wheel. Tick code.
 
 use crate::event::EventKind;
-use crate::order::{Order, What};
+use crate::order::{Act, Order, What};
 use crate::wheel::{Place, Transmit, Wheel};
 use crate::{Sender, SessionKey, TrackId};
 
@@ -21,19 +21,19 @@ impl<L> Wheel<L> {
         match &mut order.what {
             What::Open(_) => {}
             What::Attach(line) => {
-                self.interrupt(place, order.to, io);
+                self.interrupt(place, io);
                 let tick = self.next_tick(place);
                 if let Some(session) = self.session(place) {
                     session.attach(line, tick);
                 }
             }
             What::Detach(line) => {
-                self.interrupt(place, order.to, io);
+                self.interrupt(place, io);
                 if let Some(session) = self.session(place) {
                     session.detach(line);
                 }
             }
-            What::Sender { turn, sender } => self.change_sender(place, order.to, *turn, sender),
+            What::Sender { turn, sender } => self.change_sender(place, *turn, sender),
             What::Close => self.close(place),
             What::Play(track) => {
                 let id = track.as_ref().map(|t| t.id());
@@ -42,13 +42,27 @@ impl<L> Wheel<L> {
                     self.tell(order.to, EventKind::Refused(id));
                 }
             }
-            What::Pause(id) => self.track(place, order.to, *id, |t| t.pause()),
-            What::Resume(id) => self.track(place, order.to, *id, |t| t.resume()),
-            What::Stop(id) => self.track(place, order.to, *id, |t| t.stop()),
-            What::Gain(id, gain) => self.track(place, order.to, *id, |t| {
-                t.set_gain(*gain);
-                None
-            }),
+            What::Track(id, act) => self.track(place, order.to, *id, act),
+            What::Duck(matrix) => {
+                if let Some(session) = self.session(place) {
+                    session.mixer.set_ducking(*matrix);
+                }
+            }
+            What::Talk(talks) => {
+                if let Some(session) = self.session(place) {
+                    session.mixer.set_talking(*talks);
+                }
+            }
+            What::Subscribe(tap) => {
+                if let Some(session) = self.session(place) {
+                    session.subscribe(tap);
+                }
+            }
+            What::Encoder(settings) => {
+                if let Some(session) = self.session(place) {
+                    session.set_encoder(*settings);
+                }
+            }
             What::Bitrate(bps) => {
                 if let Some(session) = self.session(place) {
                     session.set_bitrate(*bps);
@@ -61,47 +75,30 @@ impl<L> Wheel<L> {
     /// The line is about to change in mid-sound. The packet that waits is sent now, a few
     /// milliseconds early: its sound has been taken from the rings and would be lost. The tracks
     /// then hold still and fade in when there is a line again.
-    fn interrupt<T: Transmit<Link = L>>(&mut self, place: Place, key: SessionKey, io: &mut T) {
+    fn interrupt<T: Transmit<Link = L>>(&mut self, place: Place, io: &mut T) {
         self.send_early(place, io);
-        self.hush(place, key);
-    }
-
-    /// The tracks hold still where they are, and fade in when they go on.
-    fn hush(&mut self, place: Place, key: SessionKey) {
-        for i in 0..crate::MAX_TRACKS {
-            let track = self.session(place).and_then(|s| s.tracks.get_mut(i));
-            let news = track.and_then(|t| t.as_mut()).and_then(|t| t.hush());
-            if let Some(kind) = news {
-                self.tell(key, kind);
-            }
-        }
+        self.hush(place);
     }
 
     /// Frames travel another way. The packet that waits is sealed when it leaves, so it follows
     /// along; if nothing is sent any more, it stays here.
-    fn change_sender(&mut self, place: Place, key: SessionKey, turn: u32, sender: &mut Sender) {
+    fn change_sender(&mut self, place: Place, turn: u32, sender: &mut Sender) {
         let Some(session) = self.session(place) else {
             return;
         };
         session.turn = turn;
         if session.line.is_some() && !session.flows_on(sender) {
             self.withhold(place);
-            self.hush(place, key);
+            self.hush(place);
         }
         if let Some(session) = self.session(place) {
             session.change_sender(sender);
         }
     }
 
-    fn track(
-        &mut self,
-        place: Place,
-        key: SessionKey,
-        id: TrackId,
-        act: impl FnOnce(&mut crate::track::Track) -> Option<EventKind>,
-    ) {
-        let track = self.session(place).and_then(|s| s.track(id));
-        if let Some(kind) = track.and_then(act) {
+    fn track(&mut self, place: Place, key: SessionKey, id: TrackId, act: &mut Act) {
+        let track = self.session(place).and_then(|s| s.mixer.tracks.find(id));
+        if let Some(kind) = track.and_then(|t| t.act(act)) {
             self.tell(key, kind);
         }
     }

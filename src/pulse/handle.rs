@@ -9,16 +9,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use crossbeam_utils::atomic::AtomicCell;
+use mynah_audio::{DuckMatrix, EncoderSettings, Fade};
 
 use crate::desk::Desk;
 use crate::event::EventReader;
+use crate::feed::Feed;
 use crate::line::{Line, Transport};
 use crate::load::RETRY_AFTER;
-use crate::order::What;
+use crate::order::{Act, What};
 use crate::ring::RingReader;
 use crate::session::MixConfig;
+use crate::shared::{Board, SLOTS};
 use crate::stats::Stats;
+use crate::swap::Swap;
 use crate::track::{Track, TrackOptions};
+use crate::tracks::Node;
 use crate::{OpenError, Sender, SessionKey, TrackId};
 
 /// Steers all mixes from any thread. Cheap to clone.
@@ -49,18 +54,33 @@ impl<L> PulseHandle<L> {
         }))
     }
 
-    /// Opens a mix on the least loaded tick thread. It is silent until it has a transport.
+    /// Opens a mix on the tick thread whose sessions cost least, as measured. It is silent until it
+    /// has a transport.
     ///
     /// # Errors
-    /// When all threads are full or overloaded, or libopus refuses the configuration.
+    /// When one more session would be too much for every thread even at the lowest complexity, as
+    /// far as its sessions have been measured; when all are full; when libopus refuses the
+    /// configuration.
     pub fn open(&self, mix: MixConfig) -> Result<SessionKey, OpenError> {
-        let willing = |desk: &&Desk<L>| !desk.board.overloaded.load(Relaxed);
-        let desk = self.0.desks.iter().filter(willing);
-        let desk = desk.min_by_key(|desk| desk.board.taken());
+        self.open_with(mix, None)
+    }
+
+    pub(crate) fn open_with(
+        &self,
+        mix: MixConfig,
+        feed: Option<Arc<Feed>>,
+    ) -> Result<SessionKey, OpenError> {
+        let desks = || self.0.desks.iter();
+        if desks().all(|desk| desk.board.taken() >= SLOTS) {
+            return Err(OpenError::Full);
+        }
+        let willing = |board: &Board| !board.overloaded.load(Relaxed) && board.room() > 0;
+        let desk = desks().filter(|desk| willing(&desk.board));
+        let desk = desk.min_by_key(|desk| desk.board.burden_ns());
         let desk = desk.ok_or(OpenError::Busy {
             retry_after: RETRY_AFTER,
         })?;
-        desk.open(self.next_serial(), mix)
+        desk.open(self.next_serial(), mix, feed)
     }
 
     /// Gives a mix the line it is heard on, instead of the one it had. Tracks that were held still
@@ -93,34 +113,88 @@ impl<L> PulseHandle<L> {
         self.send(session, What::Close);
     }
 
-    /// Adds a track. At most [`MAX_TRACKS`](crate::MAX_TRACKS) sound together; one more is refused.
+    /// Adds a track to those that sound. There is no limit but what they cost. A mix that is about to
+    /// close refuses it.
     pub fn play(&self, session: SessionKey, id: TrackId, ring: RingReader, options: TrackOptions) {
-        let track = Box::new(Track::new(id, ring, options));
+        let track = Box::new(Node::new(Track::new(id, ring, options)));
         self.send(session, What::Play(Some(track)));
     }
 
     /// Fades a track out over 5 ms and holds it. The sound that faded is not consumed: a resumed
     /// track goes on with the very block it left, so no sample is lost.
     pub fn pause(&self, session: SessionKey, track: TrackId) {
-        self.send(session, What::Pause(track));
+        self.send(session, What::Track(track, Act::Pause));
     }
 
     /// Fades a paused track in over 5 ms, where it was.
     pub fn resume(&self, session: SessionKey, track: TrackId) {
-        self.send(session, What::Resume(track));
+        self.send(session, What::Track(track, Act::Resume));
     }
 
     /// Fades a track out over 5 ms and drops it.
     pub fn stop(&self, session: SessionKey, track: TrackId) {
-        self.send(session, What::Stop(track));
+        self.send(session, What::Track(track, Act::Stop));
+    }
+
+    /// Lets a track fade away as long and on the curve that `fade` says, playing on meanwhile, and
+    /// drops it. One that is not heard, or is about to pause, is stopped at once. The other half of a
+    /// crossfade is a track with [`TrackOptions::fade_in`]: with
+    /// [`Curve::EqualPower`](mynah_audio::Curve::EqualPower) on both sides the power stays the same.
+    pub fn stop_with(&self, session: SessionKey, track: TrackId, fade: Fade) {
+        self.send(session, What::Track(track, Act::StopWith(fade)));
     }
 
     /// Walks a track's linear gain to `gain` over 5 ms. Negative or not finite counts as 0.
     pub fn gain(&self, session: SessionKey, track: TrackId, gain: f32) {
-        self.send(session, What::Gain(track, gain));
+        self.send(session, What::Track(track, Act::Gain(gain)));
     }
 
-    /// Changes the encoder's bitrate from the next frame on.
+    /// Walks a track's linear gain to `gain` as long and on the curve that `fade` says. It walks with
+    /// the sound: a pause or a stall holds it where it is. Beside a fade in or away, which is
+    /// multiplied with it.
+    pub fn fade(&self, session: SessionKey, track: TrackId, gain: f32, fade: Fade) {
+        self.send(session, What::Track(track, Act::Fade(gain, fade)));
+    }
+
+    /// Lets a track go over to another ring, whose first block stands for frame `at_frame` of the
+    /// track, counted as [`EventKind::Ended`](crate::EventKind::Ended) counts; it should be a
+    /// multiple of 960 some blocks ahead.
+    ///
+    /// * Where both rings have the block that begins there, they crossfade over 10 ms.
+    /// * When the track is past it already, the new ring's blocks are skipped until they have caught
+    ///   up, and the old ring is heard as long as it lasts.
+    /// * When the old ring ends or breaks off before, the track jumps to where the new one begins.
+    /// * A track that is not heard (paused, stalled) goes over at once, unless the frame is still
+    ///   ahead of it.
+    ///
+    /// The old ring is dropped then, which its writer sees as
+    /// [`RingWriter::is_abandoned`](crate::RingWriter::is_abandoned). A second call replaces a ring
+    /// that still waits.
+    pub fn swap(&self, session: SessionKey, track: TrackId, ring: RingReader, at_frame: u64) {
+        let swap = Box::new(Swap::new(ring, at_frame));
+        self.send(session, What::Track(track, Act::Swap(Some(swap))));
+    }
+
+    /// Says which lanes of a mix are turned down for which; what is turned down now glides to where
+    /// the new rules want it. A mix begins with [`DuckMatrix::HOUSE`].
+    pub fn duck(&self, session: SessionKey, matrix: DuckMatrix) {
+        self.send(session, What::Duck(matrix));
+    }
+
+    /// Says whether a human speaks now. Without effect unless the rules of the mix heed humans
+    /// ([`DuckMatrix::with_human`]).
+    pub fn talk(&self, session: SessionKey, speaks: bool) {
+        self.send(session, What::Talk(speaks));
+    }
+
+    /// Changes how the encoder works from the next frame on: bitrate, complexity, error correction
+    /// and the rest. Values that Opus does not take are clamped; an overloaded thread may use less
+    /// complexity than asked for. Packets that go out as they are do not mind.
+    pub fn encoder(&self, session: SessionKey, settings: EncoderSettings) {
+        self.send(session, What::Encoder(settings));
+    }
+
+    /// Changes the encoder's bitrate from the next frame on, and nothing else.
     pub fn set_bitrate(&self, session: SessionKey, bitrate_bps: u32) {
         self.send(session, What::Bitrate(bitrate_bps));
     }
@@ -138,7 +212,7 @@ impl<L> PulseHandle<L> {
         Stats::read(boards)
     }
 
-    fn send(&self, to: SessionKey, what: What<L>) {
+    pub(crate) fn send(&self, to: SessionKey, what: What<L>) {
         if let Some(desk) = self.0.desks.get(usize::from(to.thread)) {
             desk.send(to, what);
         }

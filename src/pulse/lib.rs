@@ -13,9 +13,12 @@
 #![deny(unsafe_code)]
 
 mod bits;
+mod bus;
 mod desk;
 mod event;
 mod execute;
+mod feed;
+mod gains;
 mod handle;
 mod histogram;
 mod janitor;
@@ -23,6 +26,7 @@ mod key;
 mod line;
 mod load;
 mod mailbox;
+mod mix;
 mod order;
 mod packet;
 mod pulse;
@@ -31,23 +35,27 @@ mod sender;
 mod session;
 mod shared;
 mod stats;
+mod swap;
 mod track;
+mod tracks;
 #[allow(unsafe_code, reason = "the edge to the kernel")]
 mod udp;
+mod unpack;
 mod wheel;
 
 use std::time::Duration;
 
+pub use bus::Bus;
 pub use event::{Event, EventKind, EventReader};
 pub use handle::PulseHandle;
 pub use histogram::Distribution;
 pub use janitor::Janitor;
 pub use key::{SessionKey, TrackId};
 pub use line::Transport;
-pub use pulse::{Pulse, PulseConfig, by_hand};
-pub use ring::{Meter, RingReader, RingWriter, Supply, ring};
+pub use pulse::{Pulse, PulseConfig, by_hand, wheels_by_hand};
+pub use ring::{Meter, RingReader, RingWriter, Supply, packet_ring, ring};
 pub use sender::Sender;
-pub use session::{MAX_TRACKS, MixConfig};
+pub use session::MixConfig;
 pub use stats::{SessionStats, Stats, ThreadStats};
 pub use track::TrackOptions;
 pub use wheel::{Sent, Transmit, WAKE_NS, Wheel};

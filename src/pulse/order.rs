@@ -1,8 +1,11 @@
 //! What the control side asks of the tick, and what the tick sends to be dropped.
 
+use mynah_audio::{DuckMatrix, EncoderSettings, Fade};
+
 use crate::line::Line;
-use crate::session::Session;
-use crate::track::Track;
+use crate::session::{Session, Tap};
+use crate::swap::Swap;
+use crate::tracks::Node;
 use crate::{Sender, SessionKey, TrackId};
 
 /// One request. The box it comes in, and whatever the request replaced, go to the janitor: the
@@ -23,18 +26,31 @@ pub(crate) enum What<L> {
         sender: Sender,
     },
     Close,
-    Play(Option<Box<Track>>),
-    Pause(TrackId),
-    Resume(TrackId),
-    Stop(TrackId),
-    Gain(TrackId, f32),
+    Play(Option<Box<Node>>),
+    Track(TrackId, Act),
+    Duck(DuckMatrix),
+    Talk(bool),
     Bitrate(u32),
+    Encoder(EncoderSettings),
+    Subscribe(Option<Box<Tap>>),
+}
+
+/// What is to be done with one track.
+pub(crate) enum Act {
+    Pause,
+    Resume,
+    Stop,
+    StopWith(Fade),
+    Gain(f32),
+    Fade(f32, Fade),
+    Swap(Option<Box<Swap>>),
 }
 
 /// Something the tick has done with.
 #[allow(dead_code, reason = "only ever dropped, by the janitor")]
 pub(crate) enum Retired<L> {
     Order(Box<Order<L>>),
-    Track(Box<Track>),
+    Track(Box<Node>),
+    Swap(Box<Swap>),
     Session(Box<Session<L>>),
 }

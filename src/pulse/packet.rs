@@ -61,6 +61,12 @@ impl Packet {
         self.tick = tick;
     }
 
+    /// The frame, while it is still plain. *Tick-safe.*
+    pub(crate) fn frame(&self) -> &[u8] {
+        let at = FIXED_HEADER_LEN..FIXED_HEADER_LEN + self.frame_len;
+        self.bytes.get(at).unwrap_or_default()
+    }
+
     /// Length of the plain frame. *Tick-safe.*
     pub(crate) fn frame_len(&self) -> usize {
         self.frame_len

@@ -131,12 +131,33 @@ impl Drop for Pulse {
 /// network. This is how tests, benches and simulations run the tick in virtual time.
 #[must_use]
 pub fn by_hand<L>(start_ns: u64) -> (Wheel<L>, PulseHandle<L>, Janitor<L>) {
-    let parts = wheel(0, start_ns);
+    let (mut wheels, handle, janitor) = wheels_by_hand(start_ns, 1);
+    match wheels.pop() {
+        Some(wheel) => (wheel, handle, janitor),
+        None => unreachable!("one was asked for"),
+    }
+}
+
+/// The same with several wheels, which share one clock as tick threads do.
+#[must_use]
+pub fn wheels_by_hand<L>(
+    start_ns: u64,
+    wheels: u16,
+) -> (Vec<Wheel<L>>, PulseHandle<L>, Janitor<L>) {
+    let (mut desks, mut events, mut retired) = (vec![], vec![], vec![]);
+    let mut made = vec![];
+    for i in 0..wheels.max(1) {
+        let parts: Parts<L> = wheel(i, start_ns);
+        desks.push(parts.desk);
+        events.push(parts.events);
+        retired.push(parts.retired);
+        made.push(parts.wheel);
+    }
     let reader = EventReader {
-        queues: Box::new([parts.events]),
+        queues: events.into_boxed_slice(),
     };
-    let handle = PulseHandle::new(Box::new([parts.desk]), reader);
-    (parts.wheel, handle, Janitor::new(vec![parts.retired]))
+    let handle = PulseHandle::new(desks.into_boxed_slice(), reader);
+    (made, handle, Janitor::new(retired))
 }
 
 /// A tick thread. Everything inside the loop is tick code.

@@ -4,46 +4,112 @@
 //! lies and hands it over; the reader plays it and hands it back. Nothing is copied, and after
 //! [`ring`] nothing is allocated or freed until both ends are gone.
 //!
+//! A ring made by [`packet_ring`] also carries Opus packets of 20 ms, with or without their sound.
+//! The reader hands packets out as they are, or, where somebody has to mix them, decodes them in
+//! their slot.
+//!
 //! Neither end wakes the other (design/architecture.md B6): the writer looks at [`RingWriter::free`]
 //! on its own timer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use mynah_audio::codec::MAX_FRAME_BYTES;
 use mynah_audio::{Block, FRAMES, SILENT_BLOCK};
 use rtrb::{Consumer, Producer, RingBuffer};
+
+use crate::unpack::Unpacker;
 
 /// Aligned to cache lines, as the plugin ABI promises for memory it lets plugins fill.
 #[repr(C, align(64))]
 struct Slot {
     samples: Block,
     frames: usize,
+    /// `samples` holds the sound; else only the packet does.
+    has_pcm: bool,
+    /// Length of the packet, 0 when there is none.
+    packet_len: usize,
+    /// Room for a packet; none in a ring that carries no packets.
+    packet: Box<[u8]>,
+}
+
+impl Slot {
+    #[allow(clippy::disallowed_methods, reason = "control side")]
+    fn new(packet_room: usize) -> Box<Self> {
+        Box::new(Self {
+            samples: SILENT_BLOCK,
+            frames: 0,
+            has_pcm: false,
+            packet_len: 0,
+            packet: std::iter::repeat_n(0, packet_room).collect(),
+        })
+    }
+
+    fn packet(&self) -> Option<&[u8]> {
+        let packet = self.packet.get(..self.packet_len)?;
+        (!packet.is_empty()).then_some(packet)
+    }
+
+    /// Puts a packet in; false when it does not fit.
+    fn set_packet(&mut self, packet: &[u8]) -> bool {
+        let fits = !packet.is_empty() && packet.len() <= self.packet.len();
+        if fits {
+            self.packet
+                .iter_mut()
+                .zip(packet)
+                .for_each(|(to, from)| *to = *from);
+            self.packet_len = packet.len();
+        }
+        fits
+    }
 }
 
 #[derive(Default)]
 struct Shared {
     finished: AtomicBool,
     writer_gone: AtomicBool,
+    /// The reader mixes: packets alone cost it a decoder's work.
+    pcm_wanted: AtomicBool,
     frames_taken: AtomicU64,
     frames_put: AtomicU64,
 }
 
 /// Makes a ring of `blocks` (at least one) blocks of 20 ms. Allocates 7.7 kB a block.
 #[must_use]
-#[allow(clippy::disallowed_methods, reason = "control side")]
 pub fn ring(blocks: usize) -> (RingWriter, RingReader) {
+    ring_with(blocks, 0, None)
+}
+
+/// Makes a ring that also carries Opus packets. Allocates 9 kB a block, and 56 kB for the decoder
+/// that turns packets into sound where they must be mixed. Should libopus refuse that decoder, the
+/// ring is one of [`ring`].
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "control side")]
+pub fn packet_ring(blocks: usize) -> (RingWriter, RingReader) {
+    match Unpacker::new() {
+        Ok(unpacker) => ring_with(blocks, MAX_FRAME_BYTES, Some(Box::new(unpacker))),
+        Err(_) => ring(blocks),
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "control side")]
+fn ring_with(
+    blocks: usize,
+    packet_room: usize,
+    unpacker: Option<Box<Unpacker>>,
+) -> (RingWriter, RingReader) {
     let blocks = blocks.max(1);
     let (full_in, full_out) = RingBuffer::new(blocks);
     let (mut empty_in, empty_out) = RingBuffer::new(blocks);
     for _ in 0..blocks {
-        let slot = Slot {
-            samples: SILENT_BLOCK,
-            frames: 0,
-        };
-        let fits = empty_in.push(Box::new(slot)).is_ok();
+        let fits = empty_in.push(Slot::new(packet_room)).is_ok();
         debug_assert!(fits, "the ring is as long as the number of blocks");
     }
     let shared = Arc::new(Shared::default());
+    // A ring without packets is always asked for sound.
+    shared
+        .pcm_wanted
+        .store(unpacker.is_none(), Ordering::Relaxed);
     let writer = RingWriter {
         full: full_in,
         empty: empty_out,
@@ -53,6 +119,9 @@ pub fn ring(blocks: usize) -> (RingWriter, RingReader) {
     let reader = RingReader {
         full: full_out,
         empty: empty_in,
+        last: unpacker.as_ref().map(|_| Slot::new(packet_room)),
+        unpacker,
+        taken: 0,
         shared,
     };
     (writer, reader)
@@ -117,10 +186,62 @@ impl RingWriter {
             return;
         };
         slot.frames = frames.min(FRAMES);
+        slot.has_pcm = true;
+        slot.packet_len = 0;
         let sounding = slot.frames * mynah_audio::CHANNELS;
         if let Some(rest) = slot.samples.get_mut(sounding..) {
             rest.fill(0.0);
         }
+        self.hand_over(slot);
+    }
+
+    /// Hands over the block acquired last together with the Opus packet of 20 ms that it was decoded
+    /// from. Listeners hear one or the other: the block is the sound of the packets from
+    /// [`PACKET_LEAD_FRAMES`](mynah_audio::codec::PACKET_LEAD_FRAMES) after the start of this one on, so that both
+    /// come out of their decoders at the same time. A packet that the ring has no room for is left
+    /// out. Does nothing without an acquired block.
+    pub fn commit_with_packet(&mut self, packet: &[u8]) {
+        let Some(mut slot) = self.spare.take() else {
+            return;
+        };
+        slot.frames = FRAMES;
+        slot.has_pcm = true;
+        if !slot.set_packet(packet) {
+            slot.packet_len = 0;
+        }
+        self.hand_over(slot);
+    }
+
+    /// Hands over an Opus packet of 20 ms at 48 kHz, one frame, without its sound. The reader decodes
+    /// it if it has to be mixed, at its own cost: see [`wants_pcm`](Self::wants_pcm). The last packets
+    /// before something that has no packet should come with their sound. False when nothing was put:
+    /// the ring is full or carries no packets, or the packet is empty or above 1275 bytes.
+    #[must_use = "false means that nothing was put"]
+    pub fn commit_packet(&mut self, packet: &[u8]) -> bool {
+        if self.acquire().is_none() {
+            return false;
+        }
+        let Some(mut slot) = self.spare.take() else {
+            return false;
+        };
+        if !slot.set_packet(packet) {
+            self.spare = Some(slot);
+            return false;
+        }
+        slot.frames = FRAMES;
+        slot.has_pcm = false;
+        self.hand_over(slot);
+        true
+    }
+
+    /// True when the reader mixes, so that packets should come with their sound. It plays packets
+    /// without as well. Always true for a ring that carries none.
+    #[must_use]
+    pub fn wants_pcm(&self) -> bool {
+        self.shared.pcm_wanted.load(Ordering::Relaxed)
+    }
+
+    fn hand_over(&mut self, slot: Box<Slot>) {
         let put = self.shared.frames_put.load(Ordering::Relaxed) + slot.frames as u64;
         self.shared.frames_put.store(put, Ordering::Relaxed);
         let fits = self.full.push(slot).is_ok();
@@ -183,10 +304,13 @@ impl std::fmt::Debug for Meter {
 pub enum Supply<'a> {
     /// The next 20 ms, of which `frames` sample frames are sound and the rest is silence.
     Block {
-        /// Stays in the ring until [`RingReader::release`].
+        /// Stays in the ring until [`RingReader::release`]. Old samples in a packet's slot before
+        /// [`RingReader::unpack`].
         samples: &'a Block,
         /// 960 except in the last block.
         frames: usize,
+        /// The same as one Opus packet, if the ring has that.
+        packet: Option<&'a [u8]>,
     },
     /// Nothing there yet, but the writer is alive.
     Dry,
@@ -200,6 +324,11 @@ pub enum Supply<'a> {
 pub struct RingReader {
     full: Consumer<Box<Slot>>,
     empty: Producer<Box<Slot>>,
+    /// Of a ring with packets: the block released last, and what decodes packets.
+    last: Option<Box<Slot>>,
+    unpacker: Option<Box<Unpacker>>,
+    /// Blocks released.
+    taken: u64,
     shared: Arc<Shared>,
 }
 
@@ -215,6 +344,7 @@ impl RingReader {
             Ok(slot) => Supply::Block {
                 samples: &slot.samples,
                 frames: slot.frames,
+                packet: slot.packet(),
             },
             Err(_) if finished => Supply::Ended,
             Err(_) if gone => Supply::Broken,
@@ -222,14 +352,82 @@ impl RingReader {
         }
     }
 
+    /// Makes sure that the next block is there as sound, decoding its packet if need be; true when
+    /// it was. Ten decoders' work at most, once; then at most one for each block. *Tick-safe.*
+    pub fn unpack(&mut self) -> bool {
+        let Some(unpacker) = &mut self.unpacker else {
+            return false;
+        };
+        let look = self.full.slots().min(2);
+        let Ok(mut chunk) = self.full.read_chunk(look) else {
+            return false;
+        };
+        let (one, two) = chunk.as_mut_slices();
+        let mut slots = one.iter_mut().chain(two);
+        let Some(front) = slots.next() else {
+            return false;
+        };
+        if front.has_pcm {
+            return false;
+        }
+        let Slot {
+            samples,
+            packet,
+            packet_len,
+            ..
+        } = &mut **front;
+        let packet = packet.get(..*packet_len).unwrap_or_default();
+        let next = slots.next().and_then(|slot| slot.packet());
+        unpacker.block(self.taken, packet, next, samples);
+        front.has_pcm = true;
+        true
+    }
+
+    /// Writes the sound of the block that was released last to `out`, as it would have been mixed;
+    /// false when that is not known. Where what follows it has not come, its end fades out.
+    /// *Tick-safe.*
+    pub fn recall(&mut self, out: &mut Block) -> bool {
+        let (Some(unpacker), Some(last)) = (&mut self.unpacker, &self.last) else {
+            return false;
+        };
+        if self.taken == 0 {
+            return false;
+        }
+        if last.has_pcm {
+            *out = last.samples;
+            return true;
+        }
+        let front = self.full.peek().ok().and_then(|slot| slot.packet());
+        unpacker.recall(self.taken, front, out)
+    }
+
+    /// Asks the writer for sound beside packets, or says that packets will do. *Tick-safe.*
+    pub fn want_pcm(&self, wanted: bool) {
+        if self.unpacker.is_some() {
+            self.shared.pcm_wanted.store(wanted, Ordering::Relaxed);
+        }
+    }
+
+    /// Packets decoded by this end so far. *Tick-safe.*
+    #[must_use]
+    pub fn decoded_packets(&self) -> u64 {
+        self.unpacker.as_ref().map_or(0, |u| u.decoded_packets())
+    }
+
     /// Gives the block that [`supply`](Self::supply) showed back to the writer; does nothing when
     /// there is none. *Tick-safe.*
     pub fn release(&mut self) {
-        let Ok(slot) = self.full.pop() else {
+        let Ok(mut slot) = self.full.pop() else {
             return;
         };
         let taken = self.shared.frames_taken.load(Ordering::Relaxed) + slot.frames as u64;
         self.shared.frames_taken.store(taken, Ordering::Relaxed);
+        if let (Some(unpacker), Some(last)) = (&mut self.unpacker, &mut self.last) {
+            unpacker.keep(slot.packet());
+            self.taken += 1;
+            // What was heard last is kept; the one kept until now goes back in its place.
+            std::mem::swap(&mut slot, last);
+        }
         // There is always room. Were there not, the block would be leaked, never freed here.
         if let Err(rtrb::PushError::Full(slot)) = self.empty.push(slot) {
             debug_assert!(false, "there are never more blocks than room for them");
@@ -257,134 +455,4 @@ impl std::fmt::Debug for RingReader {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::disallowed_methods)]
-mod tests {
-    use super::*;
-
-    fn first_sample(reader: &RingReader) -> Option<f32> {
-        match reader.supply() {
-            Supply::Block { samples, .. } => Some(samples[0]),
-            _ => None,
-        }
-    }
-
-    #[test]
-    fn blocks_arrive_in_order_and_a_full_ring_refuses() {
-        let (mut writer, mut reader) = ring(3);
-        let mut next = 0.0;
-        for _ in 0..5 {
-            for i in 0..3u8 {
-                assert_eq!(writer.free(), 3 - usize::from(i));
-                assert!(writer.put(|b| b.fill(next + f32::from(i))));
-            }
-            assert!(!writer.put(|_| panic!("must not be called")));
-            for i in 0..3u8 {
-                assert_eq!(first_sample(&reader), Some(next + f32::from(i)));
-                reader.release();
-            }
-            assert!(matches!(reader.supply(), Supply::Dry));
-            next += 3.0;
-        }
-        assert_eq!(writer.meter().frames_taken(), 15 * 960);
-    }
-
-    #[test]
-    fn looking_does_not_take() {
-        let (mut writer, reader) = ring(2);
-        assert!(writer.put(|b| b.fill(0.5)));
-        assert_eq!(first_sample(&reader), Some(0.5));
-        assert_eq!(first_sample(&reader), Some(0.5));
-        assert_eq!(reader.level(), 1);
-        assert_eq!(writer.meter().frames_taken(), 0);
-    }
-
-    #[test]
-    fn a_short_last_block_is_padded_with_silence_and_counted_exactly() {
-        let (mut writer, mut reader) = ring(2);
-        writer.acquire().unwrap().fill(1.0);
-        writer.commit(100);
-        writer.finish();
-        let Supply::Block { samples, frames } = reader.supply() else {
-            panic!("a block was put");
-        };
-        assert_eq!(frames, 100);
-        assert!(samples[..200].iter().all(|s| *s == 1.0));
-        assert!(samples[200..].iter().all(|s| *s == 0.0));
-        reader.release();
-        assert!(matches!(reader.supply(), Supply::Ended));
-        assert_eq!(reader.meter().frames_taken(), 100);
-        assert_eq!(reader.meter().frames_put(), 100);
-    }
-
-    #[test]
-    fn an_acquired_block_that_is_not_committed_is_not_lost() {
-        let (mut writer, reader) = ring(1);
-        writer.acquire().unwrap().fill(1.0);
-        assert!(matches!(reader.supply(), Supply::Dry));
-        assert_eq!(writer.free(), 1);
-        writer.acquire().unwrap().fill(2.0);
-        writer.commit(960);
-        assert_eq!(first_sample(&reader), Some(2.0));
-        writer.commit(960);
-        assert_eq!(reader.level(), 1, "a commit without a block does nothing");
-    }
-
-    #[test]
-    fn what_is_in_the_ring_is_played_before_the_end_is_seen() {
-        for finished in [true, false] {
-            let (mut writer, mut reader) = ring(2);
-            assert!(writer.put(|b| b.fill(1.0)));
-            if finished {
-                writer.finish();
-            }
-            drop(writer);
-            assert_eq!(first_sample(&reader), Some(1.0));
-            reader.release();
-            match reader.supply() {
-                Supply::Ended => assert!(finished),
-                Supply::Broken => assert!(!finished),
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn the_writer_sees_that_nobody_listens_any_more() {
-        let (mut writer, reader) = ring(1);
-        assert!(!writer.is_abandoned());
-        drop(reader);
-        assert!(writer.is_abandoned());
-        assert!(writer.put(|b| b.fill(0.0)), "still harmless");
-    }
-
-    #[test]
-    fn a_million_samples_cross_threads_intact() {
-        let (mut writer, mut reader) = ring(4);
-        let thread = std::thread::spawn(move || {
-            for i in 0..1000u16 {
-                while !writer.put(|b| b.fill(f32::from(i))) {
-                    std::thread::yield_now();
-                }
-            }
-            writer.finish();
-        });
-        let mut next = 0u16;
-        loop {
-            match reader.supply() {
-                Supply::Block { samples, .. } => {
-                    assert!(samples.iter().all(|s| *s == f32::from(next)));
-                    next += 1;
-                }
-                Supply::Ended => break,
-                Supply::Dry => {
-                    std::thread::yield_now();
-                    continue;
-                }
-                Supply::Broken => panic!("the writer finished properly"),
-            }
-            reader.release();
-        }
-        assert_eq!(next, 1000);
-        thread.join().unwrap();
-    }
-}
+mod tests;

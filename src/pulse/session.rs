@@ -1,21 +1,25 @@
 //! One mix: tracks in, one packet per 20 ms out.
 
+mod bus;
+mod tapped;
+
+mod passthrough;
+
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use mynah_audio::ramp::RAMP_FRAMES;
-use mynah_audio::{
-    Block, CHANNELS, Encoder, EncoderConfig, Limiter, OpusError, SILENT_BLOCK, level,
-};
+use mynah_audio::{Encoder, EncoderConfig, EncoderSettings, OpusError};
 
 use crate::event::EventKind;
+use crate::feed::Feed;
 use crate::line::Line;
+use crate::mix::Mixer;
 use crate::packet::Packet;
 use crate::shared::SlotBoard;
-use crate::track::Track;
+use crate::tracks::Node;
 use crate::{Sender, SessionKey};
 
-/// Tracks a session can hold at once.
-pub const MAX_TRACKS: usize = 8;
+pub(crate) use tapped::Tap;
 
 /// Silence frames after the end of sound (voice.md section 4), so that receivers do not
 /// interpolate into the gap.
@@ -37,6 +41,8 @@ enum Tail {
     Quiet,
     /// The last frame was sound; the encoder still holds its last 6.5 ms.
     Sounding,
+    /// The last frame was a packet of the only track; the encoder knows nothing of it.
+    Passing,
     /// So many silence frames are still to be sent.
     Silence(u8),
 }
@@ -56,41 +62,46 @@ pub(crate) enum Made {
 pub(crate) struct Session<L> {
     pub(crate) key: SessionKey,
     pub(crate) line: Option<Box<Line<L>>>,
-    pub(crate) tracks: [Option<Box<Track>>; MAX_TRACKS],
+    pub(crate) mixer: Mixer,
     pub(crate) packet: Packet,
     /// Asked to go: no new tracks, and away as soon as the silence frames are sent.
     pub(crate) closing: bool,
     /// Number of the last sender order that was carried out.
     pub(crate) turn: u32,
+    /// Where a bus publishes its frames.
+    feed: Option<Arc<Feed>>,
+    /// The bus this session is subscribed to.
+    tap: Option<Box<Tap>>,
     encoder: Encoder,
-    limiter: Limiter,
-    bus: Block,
-    /// The bus holds sound that was taken from the rings and has not been sent.
-    held: bool,
     tail: Tail,
-    complexity: u8,
+    /// Ticks since which packets could go out as they are.
+    calm_ticks: u32,
+    /// What the encoder was asked for; an overloaded thread may allow less.
+    settings: EncoderSettings,
+    /// The complexity it really works with.
     complexity_now: u8,
 }
 
 impl<L> Session<L> {
     pub(crate) fn new(key: SessionKey, mix: MixConfig) -> Result<Self, OpusError> {
+        let config = EncoderConfig {
+            bitrate_bps: mix.bitrate_bps,
+            complexity: mix.complexity,
+            ..EncoderConfig::default()
+        };
         Ok(Self {
             key,
             line: None,
-            tracks: [const { None }; MAX_TRACKS],
+            mixer: Mixer::new(),
             packet: Packet::new(),
             closing: false,
             turn: 0,
-            encoder: Encoder::new(EncoderConfig {
-                bitrate_bps: mix.bitrate_bps,
-                complexity: mix.complexity,
-                ..EncoderConfig::default()
-            })?,
-            limiter: Limiter::new(),
-            bus: SILENT_BLOCK,
-            held: false,
+            feed: None,
+            tap: None,
+            encoder: Encoder::new(config)?,
             tail: Tail::Quiet,
-            complexity: mix.complexity,
+            calm_ticks: 0,
+            settings: config.into(),
             complexity_now: mix.complexity,
         })
     }
@@ -98,47 +109,28 @@ impl<L> Session<L> {
     /// True when the session needs ticks: something sounds, waits or must be ended, on a line that
     /// does not hold it still. *Tick-safe.*
     pub(crate) fn is_awake(&self) -> bool {
-        let leftover = self.tracks.iter().flatten().any(|t| t.is_done());
-        leftover || self.moves() && (self.tail != Tail::Quiet || self.has_active_tracks())
+        let may_hear = self.tap.as_ref().is_some_and(|tap| tap.is_open());
+        let sounds = self.tail != Tail::Quiet || self.mixer.is_active() || may_hear;
+        self.mixer.has_leftovers() || self.moves() && sounds
     }
 
     /// True when the session was asked to go and has nothing left to say. *Tick-safe.*
     pub(crate) fn is_over(&self) -> bool {
-        self.closing && (!self.moves() || self.tail == Tail::Quiet) && !self.has_active_tracks()
+        self.closing && (!self.moves() || self.tail == Tail::Quiet) && !self.mixer.is_active()
     }
 
-    /// True when tracks go on. Without a line, and while the sender holds, nothing moves.
-    /// *Tick-safe.*
+    /// True when tracks go on. Without a line, and while the sender holds, nothing moves; a bus
+    /// always does. *Tick-safe.*
     pub(crate) fn moves(&self) -> bool {
-        self.line.as_ref().is_some_and(|line| line.sender.moves())
+        self.feed.is_some() || self.line.as_ref().is_some_and(|line| line.sender.moves())
     }
 
-    fn has_active_tracks(&self) -> bool {
-        self.tracks.iter().flatten().any(|t| t.is_active())
-    }
-
-    /// *Tick-safe.*
-    pub(crate) fn track(&mut self, id: crate::TrackId) -> Option<&mut Track> {
-        let mut tracks = self.tracks.iter_mut().flatten();
-        tracks
-            .find(|t| t.id() == id && !t.is_done())
-            .map(|t| &mut **t)
-    }
-
-    /// Puts a track into the mix. It stays in `track` when there is no room. *Tick-safe.*
-    pub(crate) fn take_track(&mut self, track: &mut Option<Box<Track>>) -> bool {
-        if self.closing {
-            return false;
+    /// Puts a track into the mix. It stays in `track` when the session goes. *Tick-safe.*
+    pub(crate) fn take_track(&mut self, track: &mut Option<Box<Node>>) -> bool {
+        if !self.closing {
+            self.mixer.take_track(track);
         }
-        // What is held was of other tracks, unless one of them goes on.
-        self.held &= self.has_active_tracks();
-        match self.tracks.iter_mut().find(|slot| slot.is_none()) {
-            Some(slot) => {
-                std::mem::swap(slot, track);
-                true
-            }
-            None => false,
-        }
+        !self.closing
     }
 
     /// A new line: the receivers' decoders know nothing of what was said before, so the encoder
@@ -173,32 +165,31 @@ impl<L> Session<L> {
             return;
         };
         std::mem::swap(&mut line.sender, sender);
+        // What was held back would have been played meanwhile, and nobody would have heard it.
+        if matches!(line.sender, Sender::Unheard) {
+            self.mixer.forget_held();
+        }
         if !seamless {
             self.begin();
         }
-        // What was held back would have been played meanwhile, and nobody would have heard it.
-        self.held &= !matches!(
-            self.line.as_ref().map(|line| &line.sender),
-            Some(Sender::Unheard)
-        );
-    }
-
-    /// The frame that was made last will not be sent. Its sound is kept in the bus and comes first
-    /// when there is sound again. *Tick-safe.*
-    pub(crate) fn hold_back(&mut self) {
-        self.held = self.tail == Tail::Sounding;
     }
 
     /// Whoever listens from now on has not heard what was said before. *Tick-safe.*
     fn begin(&mut self) {
         self.tail = Tail::Quiet;
+        self.calm_ticks = 0;
         // Without effect on the packet if it fails: the encoder then goes on where it stood.
         let _unlikely = self.encoder.reset();
     }
 
-    /// *Tick-safe.*
-    pub(crate) fn set_bitrate(&mut self, bitrate_bps: u32) -> bool {
-        self.encoder.set_bitrate(bitrate_bps).is_ok()
+    /// From the next frame on. *Tick-safe.*
+    pub(crate) fn set_bitrate(&mut self, bitrate_bps: u32) {
+        self.settings.bitrate_bps = bitrate_bps;
+    }
+
+    /// From the next frame on. *Tick-safe.*
+    pub(crate) fn set_encoder(&mut self, settings: EncoderSettings) {
+        self.settings = settings;
     }
 
     /// Mixes and encodes the packet of `tick`. `most` caps the complexity while the thread
@@ -210,27 +201,41 @@ impl<L> Session<L> {
         board: &SlotBoard,
         tell: &mut impl FnMut(EventKind),
     ) -> Made {
+        if let Some(feed) = self.feed.take() {
+            let made = self.broadcast(&feed, tick, most, board, tell);
+            self.feed = Some(feed);
+            return made;
+        }
         let Some(line) = self.line.as_ref().filter(|line| line.sender.moves()) else {
             return Made::Nothing;
         };
         let flows = line.sender.flows();
-        let held = std::mem::take(&mut self.held) && self.has_active_tracks();
-        let sound = if held {
-            fade_ends(&mut self.bus);
-            true
-        } else {
-            mix(&mut self.tracks, &mut self.limiter, &mut self.bus, tell)
-        };
+        if let Some(mut tap) = self.tap.take() {
+            let made = self.prepare_tapped(&mut tap, tick, most, board, tell);
+            self.tap = Some(tap);
+            return made;
+        }
+        if let Some(made) = self.pass(tick, flows, board, tell) {
+            board.sounding.store(true, Relaxed);
+            return made;
+        }
+        let sound = self.mixer.next(None, tell);
+        board.unpacked.add(self.mixer.take_decoded());
         board.sounding.store(sound, Relaxed);
         if !flows {
             return Made::Nothing;
         }
+        self.speak(sound, tick, most, board)
+    }
 
-        let wanted = self.complexity.min(most);
-        if wanted != self.complexity_now {
-            self.complexity_now = wanted;
-            let _unlikely = self.encoder.set_complexity(wanted);
-        }
+    /// Encodes what was mixed, or lets the sound end: the look-ahead, then silence frames.
+    /// *Tick-safe.*
+    fn speak(&mut self, sound: bool, tick: u64, most: u8, board: &SlotBoard) -> Made {
+        self.complexity_now = self.settings.complexity.min(most);
+        let _unlikely = self.encoder.apply(&EncoderSettings {
+            complexity: self.complexity_now,
+            ..self.settings
+        });
         if sound && self.tail != Tail::Sounding {
             // Who listens has heard silence, or has only just come.
             self.encoder.begin();
@@ -238,20 +243,23 @@ impl<L> Session<L> {
         let frame = match (sound, self.tail) {
             // The block after the last sound carries the encoder's look-ahead: the end of the
             // song would be cut off by 6.5 ms without it.
-            (true, _) | (false, Tail::Sounding) => {
+            (true, _) | (false, Tail::Sounding | Tail::Passing) => {
                 self.tail = if sound {
                     Tail::Sounding
                 } else {
                     Tail::Silence(SILENCE_FRAMES)
                 };
                 board.encoded.add(1);
-                self.encoder.encode(&self.bus, self.packet.frame_room())
+                self.encoder
+                    .encode(self.mixer.block(), self.packet.frame_room())
             }
             (false, Tail::Silence(left)) => {
                 // The decoders now hear a silence frame; one silent block through the encoder,
                 // its result overwritten, brings it to the same state.
                 let in_step = match left {
-                    SILENCE_FRAMES => self.encoder.encode(&self.bus, self.packet.frame_room()),
+                    SILENCE_FRAMES => self
+                        .encoder
+                        .encode(self.mixer.block(), self.packet.frame_room()),
                     _ => Ok(0),
                 };
                 self.tail = match left {
@@ -271,42 +279,4 @@ impl<L> Session<L> {
             Err(_) => Made::Failed,
         }
     }
-}
-
-/// Lets a block rise and fall over 5 ms each: nothing was heard before it, and the tracks fade in
-/// after it.
-fn fade_ends(block: &mut Block) {
-    let gains = || (0..RAMP_FRAMES).map(|frame| frame as f32 / RAMP_FRAMES as f32);
-    let shape = |(frame, gain): (&mut [f32], f32)| frame.iter_mut().for_each(|s| *s *= gain);
-    block
-        .chunks_exact_mut(CHANNELS)
-        .zip(gains())
-        .for_each(shape);
-    let backwards = block.chunks_exact_mut(CHANNELS).rev();
-    backwards.zip(gains()).for_each(shape);
-}
-
-/// Adds all tracks into `bus`. True when there is anything to hear.
-fn mix(
-    tracks: &mut [Option<Box<Track>>],
-    limiter: &mut Limiter,
-    bus: &mut Block,
-    tell: &mut impl FnMut(EventKind),
-) -> bool {
-    bus.fill(0.0);
-    let (mut heard, mut loudest) = (0, 0.0f32);
-    for track in tracks.iter_mut().flatten() {
-        let mixed = track.mix(bus);
-        heard += u32::from(mixed.sound);
-        if mixed.sound {
-            loudest = loudest.max(mixed.gain);
-        }
-        mixed.events.into_iter().flatten().for_each(&mut *tell);
-    }
-    // A lone track that is not amplified reaches the encoder bit for bit, even if its decoder
-    // overshot full scale: limiting it is the mastering engineer's business, not ours.
-    if heard > 1 || loudest > 1.0 || limiter.is_working() {
-        limiter.process(bus);
-    }
-    heard > 0 && !level::is_silent(bus)
 }

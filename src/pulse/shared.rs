@@ -7,6 +7,7 @@ use std::sync::atomic::{
 
 use crate::bits::PER_PHASE;
 use crate::histogram::Histogram;
+use crate::load::{CAPACITY_NS, EXPECTED_FLOOR_NS, EXPECTED_NS};
 use crate::wheel::PHASES;
 
 /// Sessions one tick thread can hold.
@@ -47,10 +48,71 @@ pub(crate) struct SlotBoard {
     pub(crate) dropped: Counter,
     pub(crate) failed: Counter,
     pub(crate) encoded: Counter,
+    /// Packets of a track that went out as they were.
+    pub(crate) passed: Counter,
+    /// Packets of tracks that were decoded on the tick.
+    pub(crate) unpacked: Counter,
     pub(crate) silences: Counter,
+    /// Frames of a bus that were sent as they are.
+    pub(crate) forwarded: Counter,
+    /// Frames of a bus that were not there in time.
+    pub(crate) missed: Counter,
     pub(crate) sealed_stale: Counter,
     pub(crate) attached: AtomicBool,
     pub(crate) sounding: AtomicBool,
+    /// It has ticks.
+    pub(crate) awake: AtomicBool,
+    /// What a frame costs, on average.
+    pub(crate) cost: Cost,
+}
+
+/// What one session's frames cost: an exponential average over about 16 of them.
+#[derive(Debug, Default)]
+pub(crate) struct Cost {
+    mean_ns: AtomicU32,
+    /// What would be left of it at the bottom of the overload ladder.
+    floor_ns: AtomicU32,
+    frames: AtomicU32,
+}
+
+impl Cost {
+    /// Frames (one second) until the average counts for more than what was expected.
+    const TRUSTED: u32 = 50;
+
+    /// One frame cost `ns`, of which `floor_percent` would be left at the bottom. *Tick-safe.*
+    pub(crate) fn note(&self, ns: u64, floor_percent: u64) {
+        let ns = ns.min(u64::from(u32::MAX));
+        let frames = self.frames.load(Relaxed).saturating_add(1);
+        self.frames.store(frames, Relaxed);
+        for (mean, new) in [
+            (&self.mean_ns, ns),
+            (&self.floor_ns, ns * floor_percent / 100),
+        ] {
+            let old = u64::from(mean.load(Relaxed));
+            let share = u64::from(frames.min(16));
+            let next = (old * (share - 1) + new + share / 2) / share;
+            mean.store(next as u32, Relaxed);
+        }
+    }
+
+    fn reset(&self) {
+        self.frames.store(0, Relaxed);
+        self.mean_ns.store(0, Relaxed);
+        self.floor_ns.store(0, Relaxed);
+    }
+
+    /// Nanoseconds a frame, on average; 0 before the first.
+    pub(crate) fn mean_ns(&self) -> u64 {
+        self.mean_ns.load(Relaxed).into()
+    }
+
+    fn floor_ns(&self) -> u64 {
+        self.floor_ns.load(Relaxed).into()
+    }
+
+    fn is_trusted(&self) -> bool {
+        self.frames.load(Relaxed) >= Self::TRUSTED
+    }
 }
 
 impl SlotBoard {
@@ -103,13 +165,19 @@ impl SlotBoard {
             &self.dropped,
             &self.failed,
             &self.encoded,
+            &self.passed,
+            &self.unpacked,
             &self.silences,
+            &self.forwarded,
+            &self.missed,
             &self.sealed_stale,
         ] {
             counter.reset();
         }
         self.attached.store(false, Relaxed);
         self.sounding.store(false, Relaxed);
+        self.awake.store(false, Relaxed);
+        self.cost.reset();
         self.serial.store(0, Release);
     }
 }
@@ -147,9 +215,16 @@ pub(crate) struct Board {
     pub(crate) skipped_frames: Counter,
     pub(crate) events_dropped: Counter,
     pub(crate) codec_errors: Counter,
+    pub(crate) encoded: Counter,
+    pub(crate) passed: Counter,
+    pub(crate) unpacked: Counter,
     pub(crate) sealed_stale: Counter,
     /// Rung of the overload ladder, 0 = none.
     pub(crate) rung: AtomicU8,
+    /// Of every eight frames so many are left out.
+    pub(crate) shed: AtomicU8,
+    /// All work for each 20 ms, on average over the last 80 ms or so.
+    pub(crate) busy_ns: AtomicU64,
     /// Nothing more can be taken on.
     pub(crate) overloaded: AtomicBool,
     /// The scheduler granted the real-time class.
@@ -178,8 +253,13 @@ impl Default for Board {
             skipped_frames: Counter::default(),
             events_dropped: Counter::default(),
             codec_errors: Counter::default(),
+            encoded: Counter::default(),
+            passed: Counter::default(),
+            unpacked: Counter::default(),
             sealed_stale: Counter::default(),
             rung: AtomicU8::new(0),
+            shed: AtomicU8::new(0),
+            busy_ns: AtomicU64::new(0),
             overloaded: AtomicBool::new(false),
             fifo: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
@@ -192,6 +272,56 @@ impl Board {
     /// Control side: how many slots are taken.
     pub(crate) fn taken(&self) -> usize {
         self.slots.iter().filter(|s| s.serial() != 0).count()
+    }
+
+    /// A wake took so long. *Tick-safe.*
+    pub(crate) fn note_busy(&self, wake_ns: u64) {
+        let round = wake_ns * PHASES as u64;
+        let old = self.busy_ns.load(Relaxed);
+        self.busy_ns.store((old * 15 + round) / 16, Relaxed);
+    }
+
+    /// Control side: nanoseconds of work for each 20 ms that the sessions here cost, or may cost:
+    /// those never measured count as expected, those asleep for a quarter, as they may wake up.
+    pub(crate) fn burden_ns(&self) -> u64 {
+        let taken = self.slots.iter().filter(|s| s.serial() != 0);
+        let costs = taken.map(|slot| match slot.cost.is_trusted() {
+            false => slot.cost.mean_ns().max(EXPECTED_NS),
+            true if slot.awake.load(Relaxed) => slot.cost.mean_ns(),
+            true => slot.cost.mean_ns() / 4,
+        });
+        costs.sum()
+    }
+
+    /// Control side: how many more sessions could sound here, as far as has been measured: all
+    /// those awake at the bottom of the overload ladder, and what the thread does besides making
+    /// their frames.
+    pub(crate) fn room(&self) -> usize {
+        let (mut measured, mut floor, mut mean) = (0, 0, 0);
+        let taken = self.slots.iter().filter(|s| s.serial() != 0);
+        for slot in taken.filter(|s| s.awake.load(Relaxed)) {
+            measured += u64::from(slot.cost.is_trusted());
+            floor += slot.cost.floor_ns();
+            mean += slot.cost.mean_ns();
+        }
+        let besides = self.busy_ns.load(Relaxed).saturating_sub(mean);
+        // Ten are enough to know what sessions here are like.
+        let each = match measured {
+            10.. => (floor / measured).max(1),
+            _ => EXPECTED_FLOOR_NS,
+        };
+        let by_time = CAPACITY_NS.saturating_sub(floor + besides) / each;
+        (by_time as usize).min(SLOTS - self.taken())
+    }
+
+    /// Control side: takes a free slot for a bus, in the first phase if there is one: sessions on
+    /// other threads then find its frame at least 20 ms old.
+    pub(crate) fn claim_early(&self, serial: u32) -> Option<u16> {
+        let slots = self.slots.iter().take(PER_PHASE);
+        let claimed = slots.enumerate().find(|(_, slot)| slot.claim(serial));
+        claimed
+            .map(|(at, _)| at as u16)
+            .or_else(|| self.claim(serial))
     }
 
     /// Control side: takes a free slot in the emptiest phase, so that sends spread over the 20 ms.

@@ -37,6 +37,13 @@ pub struct Stats {
     pub events_dropped: u64,
     /// Orders given up because a tick thread did not answer for a second.
     pub orders_lost: u64,
+    /// Frames encoded, also those that only warmed an encoder up.
+    pub frames_encoded: u64,
+    /// Opus packets that went out as their source had them.
+    pub frames_passed: u64,
+    /// Opus packets decoded on a tick thread, because a track that went out as packets had to be
+    /// mixed and its media thread had not decoded them yet.
+    pub frames_unpacked: u64,
     /// Frames that could not be encoded or sealed. Anything but 0 is a bug.
     pub codec_errors: u64,
     /// Packets that left under another sender than the last one ordered before, because the order
@@ -59,6 +66,13 @@ pub struct ThreadStats {
     pub overload_rung: u8,
     /// No more mixes are accepted for now.
     pub overloaded: bool,
+    /// The last rung: of every eight frames of each mix so many are left out.
+    pub frames_left_out_of_8: u8,
+    /// Work for each 20 ms, nanoseconds: what its mixes cost or are expected to, each by its own
+    /// measured average.
+    pub burden_ns: u64,
+    /// How many more mixes could sound here at the lowest complexity, as far as measured.
+    pub room: usize,
 }
 
 /// One mix.
@@ -76,12 +90,22 @@ pub struct SessionStats {
     pub packets_dropped: u64,
     /// Packets the kernel refused.
     pub send_errors: u64,
-    /// Frames encoded.
+    /// See [`Stats::frames_encoded`].
     pub frames_encoded: u64,
+    /// See [`Stats::frames_passed`].
+    pub frames_passed: u64,
+    /// See [`Stats::frames_unpacked`].
+    pub frames_unpacked: u64,
     /// Silence frames made.
     pub silence_frames: u64,
+    /// Frames of a bus sent as they are, without encoding.
+    pub frames_forwarded: u64,
+    /// Frames of a bus that were not there in time and were left out.
+    pub frames_missed: u64,
     /// See [`Stats::sealed_stale`].
     pub sealed_stale: u64,
+    /// What making a frame costs, nanoseconds, on average over about the last 16.
+    pub frame_cost_ns: u64,
 }
 
 impl Stats {
@@ -123,6 +147,9 @@ impl Stats {
         self.resyncs += board.resyncs.get();
         self.events_dropped += board.events_dropped.get();
         self.orders_lost += board.orders_lost.load(Relaxed);
+        self.frames_encoded += board.encoded.get();
+        self.frames_passed += board.passed.get();
+        self.frames_unpacked += board.unpacked.get();
         self.codec_errors += board.codec_errors.get();
         self.sealed_stale += board.sealed_stale.get();
         self.threads.push(ThreadStats {
@@ -130,6 +157,9 @@ impl Stats {
             sessions: board.taken(),
             overload_rung: board.rung.load(Relaxed),
             overloaded: board.overloaded.load(Relaxed),
+            frames_left_out_of_8: board.shed.load(Relaxed),
+            burden_ns: board.burden_ns(),
+            room: board.room(),
         });
         for (slot, mine) in board.slots.iter().enumerate() {
             let serial = mine.serial();
@@ -148,8 +178,13 @@ impl Stats {
                 packets_dropped: mine.dropped.get(),
                 send_errors: mine.failed.get(),
                 frames_encoded: mine.encoded.get(),
+                frames_passed: mine.passed.get(),
+                frames_unpacked: mine.unpacked.get(),
                 silence_frames: mine.silences.get(),
+                frames_forwarded: mine.forwarded.get(),
+                frames_missed: mine.missed.get(),
                 sealed_stale: mine.sealed_stale.get(),
+                frame_cost_ns: mine.cost.mean_ns(),
             });
         }
     }

@@ -4,17 +4,21 @@
 //! the ring, so that a resumed track begins with exactly this block, faded in: no sample of the
 //! source is skipped, and the 5 ms heard twice are heard once fading and once rising. A ring that
 //! runs dry in mid-sound has no next block to fade; then the last 5 ms are played backwards while
-//! fading, which joins the wave at the sample where it broke off.
+//! fading, which joins the wave at the sample where it broke off. Fades that take longer walk only
+//! with the sound that is consumed, beside all of this.
 
-use mynah_audio::ramp::RAMP_FRAMES;
-use mynah_audio::{Block, CHANNELS, Ramp};
+mod passthrough;
+mod turn;
+
+use mynah_audio::ramp::{Fade, RAMP_FRAMES};
+use mynah_audio::{Block, Lane};
 
 use crate::TrackId;
 use crate::event::EventKind;
+use crate::gains::{Echo, Gains};
+use crate::order::Act;
 use crate::ring::{RingReader, Supply};
-
-/// Samples in the 5 ms that are kept for fading out a ring that ran dry.
-const ECHO_SAMPLES: usize = RAMP_FRAMES as usize * CHANNELS;
+use crate::swap::Swap;
 
 /// Ticks without a block (100 ms) after which a stall is reported (design/architecture.md B6).
 const STALL_TICKS: u32 = 5;
@@ -27,6 +31,10 @@ pub struct TrackOptions {
     /// Waits for `resume` before the first block. A track that is resumed fades in over 5 ms; one
     /// that plays at once starts as its source does.
     pub paused: bool,
+    /// The lane it sounds in: which others it turns down, and which turn it down.
+    pub lane: Lane,
+    /// Rises from silence instead of beginning as its source does.
+    pub fade_in: Option<Fade>,
 }
 
 impl Default for TrackOptions {
@@ -34,6 +42,8 @@ impl Default for TrackOptions {
         Self {
             gain: 1.0,
             paused: false,
+            lane: Lane::Bed,
+            fade_in: None,
         }
     }
 }
@@ -67,20 +77,29 @@ pub(crate) struct Mixed {
 /// A track on the tick.
 pub(crate) struct Track {
     id: TrackId,
+    lane: Lane,
     ring: RingReader,
-    ramp: Ramp,
-    gain: f32,
+    /// The ring that comes next.
+    swap: Option<Box<Swap>>,
+    /// The ring that was left; waits to be taken to the janitor.
+    spent: Option<Box<Swap>>,
+    gains: Gains,
     flow: Flow,
+    /// Fades away over many blocks, then is done.
+    leaving: bool,
     /// Its first block was mixed.
     started: bool,
     /// The last tick heard it: what comes next must join on.
     sounding: bool,
     /// The next block fades in even if it is the first.
-    fade_in: bool,
+    reopen: bool,
     dry_ticks: u32,
     frames_played: u64,
-    /// The end of the last block, as it lay in the ring.
-    echo: [f32; ECHO_SAMPLES],
+    /// What was heard last went out as a packet.
+    passing: bool,
+    /// Packets decoded on the tick that have been counted.
+    decoded_before: u64,
+    echo: Echo,
 }
 
 impl Track {
@@ -90,24 +109,36 @@ impl Track {
         } else {
             Flow::Playing
         };
-        let ramp = Ramp::new(options.gain);
+        let gains = Gains::new(options.gain, options.fade_in);
+        ring.want_pcm(!gains.is_unity());
         Self {
             id,
+            lane: options.lane,
             ring,
-            ramp,
-            gain: ramp.gain(),
+            swap: None,
+            spent: None,
+            gains,
             flow,
+            leaving: false,
             started: false,
             sounding: false,
-            fade_in: options.paused,
+            reopen: options.paused,
             dry_ticks: 0,
             frames_played: 0,
-            echo: [0.0; ECHO_SAMPLES],
+            passing: false,
+            decoded_before: 0,
+            echo: Echo::new(),
         }
     }
 
+    /// *Tick-safe.*
     pub(crate) fn id(&self) -> TrackId {
         self.id
+    }
+
+    /// *Tick-safe.*
+    pub(crate) fn lane(&self) -> Lane {
+        self.lane
     }
 
     /// True while the track needs ticks: it sounds, waits for its ring, or has yet to fade out.
@@ -121,6 +152,38 @@ impl Track {
         self.flow == Flow::Done
     }
 
+    /// True when it holds something for the janitor. *Tick-safe.*
+    pub(crate) fn is_leftover(&self) -> bool {
+        self.is_done() || self.spent.is_some()
+    }
+
+    /// The ring that was left. *Tick-safe.*
+    pub(crate) fn take_spent(&mut self) -> Option<Box<Swap>> {
+        self.spent.take()
+    }
+
+    /// Does what an order says. *Tick-safe.*
+    pub(crate) fn act(&mut self, act: &mut Act) -> Option<EventKind> {
+        match act {
+            Act::Pause => self.pause(),
+            Act::Resume => self.resume(),
+            Act::Stop => self.stop(),
+            Act::StopWith(fade) => self.stop_with(*fade),
+            Act::Gain(gain) => {
+                self.set_gain(*gain);
+                None
+            }
+            Act::Fade(gain, fade) => {
+                self.gains.set_level(*gain, *fade);
+                None
+            }
+            Act::Swap(swap) => {
+                self.swap(swap);
+                None
+            }
+        }
+    }
+
     /// *Tick-safe.*
     pub(crate) fn pause(&mut self) -> Option<EventKind> {
         if self.flow != Flow::Playing {
@@ -131,7 +194,7 @@ impl Track {
             return None;
         }
         self.flow = Flow::Paused;
-        self.fade_in = true;
+        self.reopen = true;
         Some(EventKind::Paused(self.id))
     }
 
@@ -156,11 +219,26 @@ impl Track {
         }
     }
 
+    /// Stops when a fade over many blocks is at its end. *Tick-safe.*
+    pub(crate) fn stop_with(&mut self, fade: Fade) -> Option<EventKind> {
+        if !self.sounding || self.flow != Flow::Playing || fade.frames <= RAMP_FRAMES {
+            return self.stop();
+        }
+        self.leaving = true;
+        self.gains.leave(fade);
+        None
+    }
+
     /// *Tick-safe.*
     pub(crate) fn set_gain(&mut self, gain: f32) {
-        let walk = if self.sounding { RAMP_FRAMES } else { 0 };
-        self.ramp.set(gain, walk);
-        self.gain = self.ramp.target();
+        let frames = if self.sounding { RAMP_FRAMES } else { 0 };
+        self.gains.set_level(
+            gain,
+            Fade {
+                frames,
+                ..Fade::QUICK
+            },
+        );
     }
 
     /// The line went away in mid-sound: hold still, and fade in when it is back. *Tick-safe.*
@@ -178,7 +256,7 @@ impl Track {
 
     /// Adds the next 20 ms to `bus`. *Tick-safe.*
     pub(crate) fn mix(&mut self, bus: &mut Block) -> Mixed {
-        let gain = self.ramp.gain().max(self.gain);
+        let gain = self.gains.most();
         let (sound, events) = match self.flow {
             Flow::Playing => self.play(bus),
             Flow::Pausing | Flow::Stopping => self.fade_out(bus),
@@ -191,37 +269,41 @@ impl Track {
         }
     }
 
-    fn play(&mut self, bus: &mut Block) -> Heard {
+    /// Plays from the ring there is.
+    fn play_ring(&mut self, bus: &mut Block) -> Heard {
+        self.unpack();
         match self.ring.supply() {
-            Supply::Block { samples, frames } => {
-                if !self.sounding && (self.started || self.fade_in) {
-                    self.ramp.set(0.0, 0);
-                    self.ramp.set(self.gain, RAMP_FRAMES);
+            Supply::Block {
+                samples, frames, ..
+            } => {
+                if !self.sounding && (self.started || self.reopen) {
+                    self.gains.reopen();
                 }
-                self.ramp.add(samples, bus);
-                if let Some(end) = samples.last_chunk() {
-                    self.echo = *end;
-                }
+                self.gains.add(samples, bus);
+                self.echo.keep(samples);
                 self.frames_played += frames as u64;
                 self.ring.release();
-                (true, [self.began(), self.ended()])
+                (true, [self.began(), self.left().or_else(|| self.ended())])
             }
-            Supply::Dry => {
+            Supply::Ended if self.swap.is_none() => (false, [self.ended(), None]),
+            Supply::Broken if self.swap.is_none() => (self.echo_out(bus), [self.ended(), None]),
+            Supply::Dry | Supply::Ended | Supply::Broken => {
                 let sound = self.echo_out(bus);
+                if self.leaving {
+                    return (sound, [Some(self.stopped()), None]);
+                }
                 self.dry_ticks = self.dry_ticks.saturating_add(1);
                 let stalled = self.started && self.dry_ticks == STALL_TICKS;
                 let event = stalled.then_some(EventKind::Stalled(self.id));
                 (sound, [event, None])
             }
-            Supply::Ended => (false, [self.ended(), None]),
-            Supply::Broken => (self.echo_out(bus), [self.ended(), None]),
         }
     }
 
     fn fade_out(&mut self, bus: &mut Block) -> Heard {
+        self.unpack();
         let sound = if let Supply::Block { samples, .. } = self.ring.supply() {
-            self.ramp.set(0.0, RAMP_FRAMES);
-            self.ramp.add(samples, bus);
+            self.gains.add_closing(samples, bus);
             self.sounding = false;
             true
         } else {
@@ -229,6 +311,7 @@ impl Track {
         };
         let event = if self.flow == Flow::Pausing {
             self.flow = Flow::Paused;
+            self.swap_unheard();
             EventKind::Paused(self.id)
         } else {
             self.stopped()
@@ -236,22 +319,13 @@ impl Track {
         (sound, [Some(event), None])
     }
 
-    /// Fades out where there is nothing to fade: the last 5 ms backwards, the first sample
-    /// repeating the last one heard. False when nothing was heard.
+    /// Fades out where there is nothing to fade. False when nothing was heard.
     fn echo_out(&mut self, bus: &mut Block) -> bool {
-        if !std::mem::take(&mut self.sounding) {
-            return false;
+        let heard = std::mem::take(&mut self.sounding);
+        if heard {
+            self.gains.add_echo(&self.echo, bus);
         }
-        let start = self.ramp.gain();
-        let backwards = self.echo.chunks_exact(CHANNELS).rev();
-        let steps = (1..=RAMP_FRAMES).rev();
-        for ((to, from), left) in bus.chunks_exact_mut(CHANNELS).zip(backwards).zip(steps) {
-            let gain = start * left as f32 / RAMP_FRAMES as f32;
-            to.iter_mut()
-                .zip(from)
-                .for_each(|(to, from)| *to += from * gain);
-        }
-        true
+        heard
     }
 
     /// Bookkeeping after a block was heard.
@@ -259,7 +333,7 @@ impl Track {
         let stalled = self.started && self.dry_ticks >= STALL_TICKS;
         let first = !std::mem::replace(&mut self.started, true);
         self.sounding = true;
-        self.fade_in = false;
+        self.reopen = false;
         self.dry_ticks = 0;
         if first {
             Some(EventKind::Started(self.id))
@@ -268,8 +342,16 @@ impl Track {
         }
     }
 
+    /// Looks whether it has faded away.
+    fn left(&mut self) -> Option<EventKind> {
+        (self.leaving && self.gains.has_left()).then(|| self.stopped())
+    }
+
     /// Looks whether that was all.
     fn ended(&mut self) -> Option<EventKind> {
+        if self.swap.is_some() {
+            return None;
+        }
         let (track, frames_played) = (self.id, self.frames_played);
         match self.ring.supply() {
             Supply::Ended => {

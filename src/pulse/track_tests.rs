@@ -5,6 +5,11 @@
     clippy::disallowed_macros
 )]
 
+#[path = "track_tests/fades.rs"]
+mod fades;
+#[path = "track_tests/swaps.rs"]
+mod swaps;
+
 use super::*;
 use crate::ring::{RingWriter, ring};
 use mynah_audio::{FRAMES, SAMPLES};
@@ -308,8 +313,8 @@ fn a_source_that_dies_fades_out_and_is_told_apart_from_an_end() {
 #[test]
 fn a_track_started_paused_waits_and_fades_in() {
     let mut rig = Rig::new(TrackOptions {
-        gain: 1.0,
         paused: true,
+        ..TrackOptions::default()
     });
     rig.written = 27; // a quarter into the wave: starting dead would click
     rig.feed(3);

@@ -24,7 +24,7 @@ use crate::load::Load;
 use crate::mailbox::{Inbox, mailbox};
 use crate::order::{Order, Retired};
 use crate::session::{Made, Session};
-use crate::shared::{Board, SLOTS};
+use crate::shared::{Board, Counter, SLOTS};
 
 /// Phases of the wheel: a session is served every fourth wake.
 pub const PHASES: usize = 4;
@@ -42,9 +42,9 @@ const RETIRED: usize = 4096;
 /// Orders wait while the janitor has less room than the work of one order can retire.
 const RETIRED_RESERVE: usize = 16;
 
-/// Being this many wakes (40 ms) behind is made good by sending late: two late packets and the one
-/// that was ready, three in a burst at most.
-const CATCH_UP_WAKES: u64 = 8;
+/// Being this many wakes (35 ms) behind is made good by sending late: two late packets and the one
+/// that was ready, three in a burst at most; or one late, if the next is due at once.
+const CATCH_UP_WAKES: u64 = 7;
 /// Being more than this (100 ms) behind is not made good at all: jump to now.
 const HOPELESS_WAKES: u64 = 20;
 
@@ -172,6 +172,7 @@ impl<L> Wheel<L> {
     pub fn wind_down(&mut self) {
         for slot in 0..SLOTS as u16 {
             self.close(Place::of(slot));
+            self.settle(Place::of(slot));
         }
     }
 
@@ -203,8 +204,11 @@ impl<L> Wheel<L> {
         }
         self.wake = due + 1;
         self.board.wakes.add(missed);
-        self.load.note(std::mem::take(&mut self.busy_ns), missed);
+        let busy = std::mem::take(&mut self.busy_ns);
+        self.board.note_busy(busy / missed.max(1));
+        self.load.note(busy, missed);
         self.board.rung.store(self.load.rung(), Relaxed);
+        self.board.shed.store(self.load.shed(), Relaxed);
         self.board
             .overloaded
             .store(self.load.is_overloaded(), Relaxed);
@@ -266,6 +270,10 @@ impl<L> Wheel<L> {
                 return now;
             }
             let place = Place { phase, at };
+            if self.leaves_out(place) {
+                self.cursor.at = at + 1;
+                continue;
+            }
             self.prepare_one(place);
             let late = self.cursor.wake < self.wake;
             // Its turn is over, whatever orders are read before it is sent.
@@ -276,10 +284,36 @@ impl<L> Wheel<L> {
             }
             self.settle(place);
             let after = io.now_ns();
-            self.board.frame_cost.record(after.saturating_sub(now));
+            self.note_cost(place, after.saturating_sub(now));
             now = after;
         }
         now
+    }
+
+    /// The last rung of the overload ladder: one in so many frames is not made. What costs next to
+    /// nothing is not worth leaving out.
+    fn leaves_out(&mut self, place: Place) -> bool {
+        let tick = self.cursor.wake / PHASES as u64;
+        let slot = place.slot();
+        let left_out = self.load.sheds(tick, slot)
+            && self
+                .session(place)
+                .is_some_and(|s| !s.closing && s.encodes());
+        if left_out {
+            self.board.skipped_frames.add(1);
+        }
+        left_out
+    }
+
+    fn note_cost(&mut self, place: Place, cost_ns: u64) {
+        self.board.frame_cost.record(cost_ns);
+        let (Some(Some(session)), Some(mine)) = (
+            self.sessions.get(place.slot()),
+            self.board.slots.get(place.slot()),
+        ) else {
+            return;
+        };
+        mine.cost.note(cost_ns, session.floor_percent());
     }
 
     fn prepare_one(&mut self, place: Place) {
@@ -291,9 +325,19 @@ impl<L> Wheel<L> {
         };
         let (events, board, key) = (&mut self.events, &self.board, session.key);
         let tick = self.cursor.wake / PHASES as u64;
+        let work = || [&mine.encoded, &mine.passed, &mine.unpacked].map(Counter::get);
+        let before = work();
         let made = session.prepare(tick, self.load.complexity(), mine, &mut |kind| {
             tell(events, board, Event { session: key, kind });
         });
+        let all = [
+            &self.board.encoded,
+            &self.board.passed,
+            &self.board.unpacked,
+        ];
+        for ((all, after), before) in all.into_iter().zip(work()).zip(before) {
+            all.add(after - before);
+        }
         match made {
             Made::Packet => {
                 if let Some(ready) = self.ready.get_mut(place.phase) {

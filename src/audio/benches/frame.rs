@@ -8,7 +8,6 @@
 //! | decode 128 kbit/s | 34 µs |
 //! | conceal a lost packet | 11 µs |
 //! | mix one track, gain fixed / moving | 0.18 / 0.30 µs |
-//! | limiter at rest / at work on every sample | 0.11 / 7 µs |
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -16,7 +15,10 @@
 )]
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use mynah_audio::{Block, Decoder, Encoder, EncoderConfig, Limiter, Ramp, SAMPLES, SILENT_BLOCK};
+use mynah_audio::{
+    Block, Curve, Decoder, DuckMatrix, Ducker, Encoder, EncoderConfig, Fade, Lane, Limiter, Ramp,
+    SILENT_BLOCK, Triggers,
+};
 use std::hint::black_box;
 
 fn music(blocks: usize) -> Vec<Block> {
@@ -92,19 +94,78 @@ fn mix(c: &mut Criterion) {
             moving.add(black_box(from), &mut into);
         });
     });
-    let mut limiter = Limiter::new();
-    let mut quiet = [0.5; SAMPLES];
-    c.bench_function("limiter at rest", |b| {
-        b.iter(|| limiter.process(black_box(&mut quiet)))
-    });
-    let loud = [1.5; SAMPLES];
-    c.bench_function("limiter at work", |b| {
-        b.iter(|| {
-            let mut block = loud;
-            limiter.process(black_box(&mut block));
-        });
-    });
 }
 
-criterion_group!(benches, encode, decode, mix);
+fn limit(c: &mut Criterion) {
+    let song = music(100);
+    // Peaks at 0.37 of full scale; times 2.3 they come close to the ceiling, times 5 over it.
+    for (name, gain, watch) in [
+        ("limiter, only delaying", 1.0, false),
+        ("limiter, music far below the ceiling", 1.0, true),
+        ("limiter, music just below the ceiling", 2.2, true),
+        ("limiter, music over the ceiling", 5.0, true),
+    ] {
+        let loud: Vec<Block> = song.iter().map(|b| b.map(|s| s * gain)).collect();
+        let mut limiter = Limiter::new();
+        let mut at = loud.iter().cycle();
+        let mut block = SILENT_BLOCK;
+        c.bench_function(name, |b| {
+            b.iter(|| {
+                // The copy costs 0.1 us.
+                block = *at.next().unwrap();
+                limiter.process(black_box(&mut block), watch);
+            });
+        });
+    }
+    let mut limiter = Limiter::new();
+    c.bench_function(
+        "limiter, noise clipped over the ceiling (worst case)",
+        |b| {
+            let mut seed = 1u32;
+            let noise = SILENT_BLOCK.map(|_| {
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                if seed >> 31 == 0 { 1.5 } else { -1.5 }
+            });
+            b.iter(|| {
+                let mut block = noise;
+                limiter.process(black_box(&mut block), true);
+            });
+        },
+    );
+}
+
+fn duck(c: &mut Criterion) {
+    let [from, _] = &music(2)[..] else { return };
+    let mut ducker = Ducker::new(DuckMatrix::default());
+    c.bench_function("ducker, one step", |b| {
+        b.iter(|| ducker.step(black_box(Triggers::NONE)));
+    });
+    c.bench_function("ducker, one lane down / gliding", |b| {
+        let mut on = 0u32;
+        b.iter(|| {
+            on = on.wrapping_add(1);
+            let active = if on & 8 == 0 {
+                Triggers::NONE
+            } else {
+                Triggers::NONE.with(Lane::Speech)
+            };
+            ducker.step(active);
+            let mut block = *from;
+            ducker.apply(Lane::Bed, black_box(&mut block));
+        });
+    });
+    let mut ramp = Ramp::new(0.0);
+    for curve in [Curve::EqualPower, Curve::Decibel] {
+        let mut into = SILENT_BLOCK;
+        c.bench_function(&format!("mix one track, fading, {curve:?}"), |b| {
+            b.iter(|| {
+                let gain = 1.0 - ramp.gain().round();
+                ramp.fade(gain, Fade { frames: 960, curve });
+                ramp.add(black_box(from), &mut into);
+            });
+        });
+    }
+}
+
+criterion_group!(benches, encode, decode, mix, limit, duck);
 criterion_main!(benches);

@@ -293,3 +293,64 @@ fn sound_begins_at_its_full_level_whatever_the_decoder_heard_before() {
         }
     }
 }
+
+#[test]
+fn applied_settings_are_in_force_within_their_ranges() {
+    let mut encoder = Encoder::new(EncoderConfig::default()).unwrap();
+    assert_eq!(*encoder.settings(), EncoderSettings::default());
+    let wanted = EncoderSettings {
+        bitrate_bps: 48_000,
+        complexity: 5,
+        fec: true,
+        expected_loss_percent: 8,
+        dtx: true,
+        vbr: false,
+    };
+    encoder.apply(&wanted).unwrap();
+    assert_eq!(*encoder.settings(), wanted);
+    let mut packet = [0u8; MAX_FRAME_BYTES];
+    for block in &music()[..10] {
+        // Constant bitrate: 48,000 bit/s are 120 bytes in 20 ms.
+        assert_eq!(encoder.encode(block, &mut packet), Ok(120));
+    }
+    encoder
+        .apply(&EncoderSettings {
+            bitrate_bps: 1,
+            complexity: 99,
+            expected_loss_percent: 255,
+            ..wanted
+        })
+        .unwrap();
+    let now = *encoder.settings();
+    assert_eq!((now.bitrate_bps, now.complexity), (6_000, 10));
+    assert_eq!(now.expected_loss_percent, 100);
+    encoder.set_bitrate(96_000).unwrap();
+    encoder.set_complexity(1).unwrap();
+    assert_eq!(encoder.settings().bitrate_bps, 96_000);
+    assert_eq!(encoder.settings().complexity, 1);
+}
+
+#[test]
+fn applying_the_same_settings_again_changes_no_packet() {
+    let song = music();
+    let settings = EncoderSettings {
+        bitrate_bps: 96_000,
+        complexity: 5,
+        ..EncoderSettings::default()
+    };
+    let packets = |each_time: bool| {
+        let mut encoder = Encoder::new(EncoderConfig::default()).unwrap();
+        encoder.apply(&settings).unwrap();
+        let mut packet = [0u8; MAX_FRAME_BYTES];
+        song.iter()
+            .map(|block| {
+                if each_time {
+                    encoder.apply(&settings).unwrap();
+                }
+                let len = encoder.encode(block, &mut packet).unwrap();
+                packet[..len].to_vec()
+            })
+            .collect::<Vec<_>>()
+    };
+    assert!(packets(true) == packets(false));
+}

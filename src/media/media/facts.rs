@@ -76,7 +76,7 @@ impl Media {
             trust_durations: container == "isomp4",
             drop_negative: container == "ogg" && decoder.pre_skip().is_none(),
         };
-        let Ok(source) = self.origin.open() else {
+        let Ok(source) = self.origin.open_for_facts() else {
             return trim;
         };
         let to_frames = |ns: u64| {
@@ -97,7 +97,10 @@ impl Media {
                     trim.start_frames = to_frames(found.start_ns);
                 }
                 trim.end_frames = to_frames(found.end_ns).min(MAX_HOLD_FRAMES);
-                self.clusters = found.clusters;
+                // Those of the whole file; the beginning of a stream does not tell.
+                if self.origin.stream().is_none() {
+                    self.clusters = found.clusters;
+                }
                 if let Some(title) = found.title {
                     self.info.offer_title(&title);
                 }

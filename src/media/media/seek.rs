@@ -15,8 +15,15 @@ impl Media {
     /// it went.
     ///
     /// # Errors
-    /// [`MediaError::Io`] when the operating system fails to read.
+    /// [`MediaError::Io`] when the operating system fails to read, [`MediaError::NoJump`] for a
+    /// stream that cannot jump; the sound goes on where it was then.
     pub fn seek(&mut self, to: Duration) -> Result<Duration, MediaError> {
+        if !self.origin.can_seek() {
+            return Err(MediaError::NoJump {
+                file: self.file.clone(),
+            });
+        }
+        self.origin.begin_task(limits::MAX_SEEK_STREAM_BYTES);
         let target = frames_of(to).min(u64::MAX / 4);
         if self.ended {
             // Not every demuxer finds its way back from the end of the file.
@@ -72,6 +79,7 @@ impl Media {
             Sought::PastEnd | Sought::Cannot => return Ok(false),
         }
         track.land(&jump);
+        self.watch_packets();
         self.ready.clear();
         self.ready_at = 0;
         self.ended = false;

@@ -7,6 +7,8 @@ mod page;
 mod reader;
 mod writer;
 
+#[cfg(test)]
+pub(crate) use page::crc;
 pub use reader::{OpusReader, Packet, ReadError};
 pub use writer::{Head, OpusWriter, Tags};
 

@@ -7,49 +7,16 @@
     reason = "a test may panic and print"
 )]
 
+mod counting;
 mod truth;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use mynah_audio::measure;
 use mynah_media::{OpenOptions, Read, open_bytes};
 
-/// Counts what is allocated: the largest single request, and how much is alive at most.
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system allocator unchanged; only numbers are kept.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        note(layout.size());
-        // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        note(layout.size());
-        // SAFETY: as above.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-fn note(bytes: usize) {
-    let live = LIVE.fetch_add(bytes, Ordering::Relaxed) + bytes;
-    PEAK.fetch_max(live, Ordering::Relaxed);
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: counting::Counting = counting::Counting;
 
 /// Every clip there is.
 fn clips() -> Vec<(String, Vec<u8>)> {
@@ -230,8 +197,7 @@ fn thousands_of_corrupted_files_never_panic_or_hang() {
             let mut random = Seeded(SEED ^ (index as u64) << 32);
             for variant in 0..VARIANTS {
                 let mutated = mutate(&bytes, &mut random);
-                let before = LIVE.load(Ordering::Relaxed);
-                PEAK.store(before, Ordering::Relaxed);
+                let before = counting::begin();
                 let began = Instant::now();
                 let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                     exercise(&name, mutated, &mut random)
@@ -240,7 +206,7 @@ fn thousands_of_corrupted_files_never_panic_or_hang() {
                 let which = format!("{name}, variant {variant}, seed {SEED:#x}");
                 total += 1;
                 opened += usize::from(played.map_err(|_| format!("panic: {which}"))?);
-                let held = PEAK.load(Ordering::Relaxed).saturating_sub(before);
+                let held = counting::peak_above(before);
                 if held > largest.0 {
                     largest = (held, which.clone());
                 }

@@ -19,7 +19,7 @@ use mynah_dave::BaseSecret;
 use mynah_dave::frame::FrameSealer;
 use mynah_pulse::{
     MixConfig, PulseHandle, RingWriter, Sender, Sent, SessionKey, TrackId, TrackOptions, Transmit,
-    Transport, WAKE_NS, by_hand, ring,
+    Transport, WAKE_NS, by_hand, packet_ring, ring,
 };
 use mynah_session::transport::RtpSealer;
 use mynah_testkit::alloc::live_bytes;
@@ -113,7 +113,9 @@ fn stages(c: &mut Criterion) {
     });
     let mut limiter = Limiter::new();
     bus = song[0];
-    group.bench_function("limiter, at rest", |b| b.iter(|| limiter.process(&mut bus)));
+    group.bench_function("limiter, at rest", |b| {
+        b.iter(|| limiter.process(&mut bus, true))
+    });
 
     let mut out = [0; 1275];
     for complexity in [1, 5, 10] {
@@ -201,6 +203,59 @@ fn whole_tick(c: &mut Criterion) {
     drop(idle);
 }
 
+/// Opus packets that go out as they are: 100 sessions, so that the wheel's own wakes do not count.
+fn passthrough(c: &mut Criterion) {
+    const SESSIONS: u32 = 100;
+    let mut encoder = Encoder::new(EncoderConfig {
+        bitrate_bps: 96_000,
+        ..EncoderConfig::default()
+    })
+    .unwrap();
+    let song: Vec<Vec<u8>> = (0..50)
+        .map(|b| {
+            let mut packet = [0; 1275];
+            let len = encoder.encode(&music(b * 960), &mut packet).unwrap();
+            packet[..len].to_vec()
+        })
+        .collect();
+    let (mut wheel, handle, _janitor) = by_hand(0);
+    let mut io = Virtual(0);
+    let mut writers: Vec<RingWriter> = (0..SESSIONS)
+        .map(|_| {
+            let (session, _) = open(&handle, 10, 1);
+            handle.stop(session, TrackId(1));
+            let (writer, reader) = packet_ring(16);
+            handle.play(session, TrackId(2), reader, TrackOptions::default());
+            for _ in 0..8 {
+                io.0 = wheel.step(&mut io).max(io.0 + WAKE_NS);
+            }
+            writer
+        })
+        .collect();
+    let mut n = 0;
+    let mut spent = std::time::Duration::ZERO;
+    c.bench_function("one tick of 100 sessions that pass packets on", |b| {
+        b.iter_custom(|rounds| {
+            spent = std::time::Duration::ZERO;
+            for _ in 0..rounds {
+                for writer in &mut writers {
+                    while writer.commit_packet(&song[n % song.len()]) {
+                        n += 1;
+                    }
+                }
+                let begin = std::time::Instant::now();
+                for _ in 0..4 {
+                    io.0 = wheel.step(&mut io).max(io.0 + WAKE_NS);
+                }
+                spent += begin.elapsed();
+            }
+            spent
+        });
+    });
+    let stats = handle.stats();
+    assert!(stats.frames_passed > 1000 && stats.frames_encoded < 1000);
+}
+
 /// Rust's allocations of one session; libopus adds 48.5 kB for its encoder (design/crates.md 1.2).
 fn weigh() {
     const SESSIONS: u64 = 100;
@@ -232,7 +287,7 @@ fn weigh() {
     drop(writers);
 }
 
-criterion_group!(benches, stages, whole_tick);
+criterion_group!(benches, stages, whole_tick, passthrough);
 
 fn main() {
     weigh();

@@ -4,11 +4,15 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use rtrb::Producer;
 
-use super::{PHASES, Place, Wheel, tell};
+use super::{PHASES, Place, RETIRED_RESERVE, Wheel, tell};
 use crate::SessionKey;
 use crate::event::{Event, EventKind};
 use crate::order::Retired;
 use crate::session::Session;
+
+/// Tracks and rings handed over at once; the rest waits for the next tick. With the session itself
+/// and an order's own box this is what one order can retire.
+const LEFTOVERS: usize = RETIRED_RESERVE - 2;
 
 impl<L> Wheel<L> {
     /// The tick of `place`'s session that will be prepared next.
@@ -33,26 +37,30 @@ impl<L> Wheel<L> {
         self.sessions.get_mut(place.slot())?.as_deref_mut()
     }
 
-    /// Stops all tracks of a session and lets it go once it has faded and said its silence.
+    /// Stops all tracks of a session; settled afterwards, it goes once it has faded and said its
+    /// silence.
     pub(crate) fn close(&mut self, place: Place) {
         let slot = place.slot();
         let Some(Some(session)) = self.sessions.get_mut(slot) else {
             return;
         };
         session.closing = true;
-        let moves = session.moves();
-        for track in session.tracks.iter_mut().flatten() {
-            let news = if moves {
-                track.stop()
-            } else {
-                track.hush().or_else(|| track.stop())
-            };
-            if let Some(kind) = news {
-                let session = session.key;
-                tell(&mut self.events, &self.board, Event { session, kind });
-            }
-        }
-        self.settle(place);
+        let (moves, key) = (session.moves(), session.key);
+        let (events, board) = (&mut self.events, &self.board);
+        session.mixer.stop_all(moves, &mut |kind| {
+            tell(events, board, Event { session: key, kind });
+        });
+    }
+
+    /// The tracks of a session hold still where they are, and fade in when they go on.
+    pub(crate) fn hush(&mut self, place: Place) {
+        let Some(Some(session)) = self.sessions.get_mut(place.slot()) else {
+            return;
+        };
+        let (key, events, board) = (session.key, &mut self.events, &self.board);
+        session.mixer.hush(&mut |kind| {
+            tell(events, board, Event { session: key, kind });
+        });
     }
 
     /// After anything changed: hands over what is done with and decides whether the session needs
@@ -70,13 +78,14 @@ impl<L> Wheel<L> {
         let Some(session) = seat else {
             return;
         };
-        for track in &mut session.tracks {
-            if track.as_ref().is_some_and(|t| t.is_done()) {
-                retire(&mut self.retired, track, Retired::Track);
-            }
-        }
+        let room = self.retired.slots().min(LEFTOVERS);
+        let retired = &mut self.retired;
+        session.mixer.tracks.take_leftovers(room, |leftover| {
+            retire(retired, &mut Some(leftover), |leftover| leftover);
+        });
         mine.attached.store(session.line.is_some(), Relaxed);
         if session.is_over() && !packet_waits && !self.retired.is_full() {
+            session.leave();
             let session = session.key;
             let kind = EventKind::Closed;
             retire(&mut self.retired, seat, Retired::Session);
@@ -85,9 +94,12 @@ impl<L> Wheel<L> {
             self.open -= 1;
             tell(&mut self.events, &self.board, Event { session, kind });
         } else if session.is_awake() || session.closing {
+            mine.awake.store(true, Relaxed);
             awake.set(place.at);
         } else {
+            session.mixer.rest();
             mine.sounding.store(false, Relaxed);
+            mine.awake.store(false, Relaxed);
             awake.clear(place.at);
         }
     }

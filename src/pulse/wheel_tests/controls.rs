@@ -1,7 +1,7 @@
 //! Orders: opening, closing, detaching, mixing, and what is told about it.
 
 use super::rig::{FIRST_TIMESTAMP, MS, Rig, tone};
-use crate::{EventKind, MAX_TRACKS, TrackId, TrackOptions, ring};
+use crate::{EventKind, TrackId, TrackOptions, ring};
 use mynah_audio::level::{peak, rms};
 
 #[test]
@@ -179,8 +179,9 @@ fn tracks_are_mixed_and_the_sum_does_not_clip() {
     let _two = rig.play(session, TrackId(2), |n| 1.8 * tone(n), 40);
     rig.run_ms(500);
     let pcm = rig.listen(1);
-    assert!(peak(&pcm[9600..]) > 0.9, "both are in it");
-    assert!(peak(&pcm[9600..]) < 1.1, "{}", peak(&pcm[9600..]));
+    // -1 dBTP is 0.891; the codec adds a little of its own.
+    assert!(peak(&pcm[9600..]) > 0.85, "both are in it");
+    assert!(peak(&pcm[9600..]) < 1.0, "{}", peak(&pcm[9600..]));
 }
 
 #[test]
@@ -197,29 +198,70 @@ fn gain_is_heard_and_a_lone_track_above_unity_is_limited() {
     let ratio = second(450) / second(150);
     assert!((ratio - 0.2).abs() < 0.02, "{ratio}");
     let loud = peak(&pcm[750 * 48..850 * 48]);
-    assert!((0.9..1.1).contains(&loud), "{loud}");
+    assert!((0.85..1.0).contains(&loud), "{loud}");
 }
 
 #[test]
-fn the_ninth_track_is_refused_and_a_finished_one_makes_room() {
+fn two_hundred_tracks_sound_together_and_are_cleared_away_a_few_at_a_time() {
+    const TRACKS: u64 = 200;
+    // Whole periods in 20 ms: orders are carried out 64 at a time, and not all begin together.
+    let song = |n: usize| 0.5 * (n as f32 * std::f32::consts::TAU / 120.0).sin() / TRACKS as f32;
+    let mut rig = Rig::new(200);
+    let session = rig.open();
+    rig.attach(session, 1);
+    let mut writers: Vec<_> = (0..TRACKS)
+        .map(|id| rig.play(session, TrackId(id), song, 16))
+        .collect();
+    rig.run_ms(30);
+    writers.iter_mut().for_each(|w| w.finish());
+    rig.run_ms(270);
+    let started = |k: &&EventKind| matches!(k, EventKind::Started(_));
+    assert_eq!(rig.kinds().iter().filter(started).count() as u64, TRACKS);
+    let pcm = rig.listen(1);
+    let sum = rms(&pcm[4800..9600]);
+    assert!((sum - 0.354).abs() < 0.02, "as loud as one: {sum}");
+    rig.janitor.sweep();
+    rig.run_ms(100);
+    let swept = rig.janitor.sweep();
+    assert!((14..=5 * 14).contains(&swept), "not all at once: {swept}");
+    rig.run_ms(500);
+    rig.janitor.sweep();
+    assert!(
+        writers.iter().all(|w| w.is_abandoned()),
+        "but all in the end"
+    );
+    let sent = rig.io.sends;
+    rig.run_ms(200);
+    assert_eq!(rig.io.sends, sent, "and then it sleeps");
+}
+
+#[test]
+fn closing_a_mix_of_many_tracks_overflows_nothing() {
+    const TRACKS: u64 = 5000;
     let mut rig = Rig::new(0);
     let session = rig.open();
     rig.attach(session, 1);
-    let mut writers: Vec<_> = (0..=MAX_TRACKS as u64)
-        .map(|id| rig.play(session, TrackId(id), |n| tone(n) * 0.1, 16))
-        .collect();
-    rig.run_ms(50);
-    let refused: Vec<_> = rig
-        .kinds()
-        .into_iter()
-        .filter(|k| matches!(k, EventKind::Refused(_)))
-        .collect();
-    assert_eq!(refused, [EventKind::Refused(TrackId(MAX_TRACKS as u64))]);
-    writers[0].finish();
-    rig.run_ms(400);
-    let _late = rig.play(session, TrackId(99), tone, 4);
-    rig.run_ms(50);
-    assert!(rig.kinds().contains(&EventKind::Started(TrackId(99))));
+    let mut writers = vec![];
+    for id in 0..TRACKS {
+        let (writer, reader) = ring(1);
+        let paused = TrackOptions {
+            paused: true,
+            ..TrackOptions::default()
+        };
+        rig.handle.play(session, TrackId(id), reader, paused);
+        writers.push(writer);
+        if id % 50 == 49 {
+            rig.run_ms(5);
+            rig.janitor.sweep();
+        }
+    }
+    rig.handle.close(session);
+    rig.run_ms(100);
+    assert!(rig.wheel.is_empty());
+    let told = rig.news.len() as u64 + rig.handle.stats().events_dropped;
+    assert_eq!(told, TRACKS + 1, "each was stopped, or is counted");
+    rig.janitor.sweep();
+    assert!(writers.iter().all(|w| w.is_abandoned()));
 }
 
 #[test]

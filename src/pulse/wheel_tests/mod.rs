@@ -6,10 +6,16 @@
     clippy::disallowed_macros
 )]
 
+mod buses;
+mod capacity;
 mod controls;
 mod dave;
+mod encoder;
+mod hall;
 mod holding;
+mod lanes;
 mod overload;
 mod packets;
+mod passthrough;
 mod rig;
 mod steady;

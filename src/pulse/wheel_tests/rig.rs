@@ -20,7 +20,7 @@ pub(super) const START_NS: u64 = 1_000 * MS;
 pub(super) const FIRST_SEQUENCE: u16 = 65_530; // wraps soon
 pub(super) const FIRST_TIMESTAMP: u32 = u32::MAX - 3 * 960; // so does this
 pub(super) const MODE: EncryptionMode = EncryptionMode::Aes256GcmRtpSize;
-const KEY: [u8; 32] = [9; 32];
+pub(super) const KEY: [u8; 32] = [9; 32];
 const MIX: MixConfig = MixConfig {
     bitrate_bps: 96_000,
     complexity: 1,
@@ -35,6 +35,19 @@ pub(super) struct Datagram {
     bytes: [u8; 1460],
 }
 
+impl Datagram {
+    pub(super) fn open(&self, opener: &RtpOpener) -> Heard {
+        let mut bytes = self.bytes;
+        let packet = &mut bytes[..self.len];
+        let opened = opener.open(packet).unwrap();
+        Heard {
+            at_ns: self.at_ns,
+            header: opened.header,
+            frame: packet[opened.payload].to_vec(),
+        }
+    }
+}
+
 /// Clock and network. Never allocates while the wheel runs.
 pub(super) struct World {
     pub(super) now_ns: u64,
@@ -43,6 +56,19 @@ pub(super) struct World {
     pub(super) answer: Sent,
     pub(super) sends: u64,
     pub(super) log: Vec<Datagram>,
+}
+
+impl World {
+    /// `log` datagrams are kept, further ones only counted.
+    pub(super) fn new(log: usize) -> Self {
+        Self {
+            now_ns: START_NS,
+            look_costs_ns: 0,
+            answer: Sent::Done,
+            sends: 0,
+            log: Vec::with_capacity(log),
+        }
+    }
 }
 
 impl Transmit for World {
@@ -104,13 +130,7 @@ impl Rig {
             wheel,
             handle,
             janitor,
-            io: World {
-                now_ns: START_NS,
-                look_costs_ns: 0,
-                answer: Sent::Done,
-                sends: 0,
-                log: Vec::with_capacity(log),
-            },
+            io: World::new(log),
             reader,
             news: vec![],
             next_ns: START_NS,
@@ -215,17 +235,7 @@ impl Rig {
     pub(super) fn heard(&self, link: u32) -> Vec<Heard> {
         let opener = RtpOpener::new(MODE, &KEY);
         let mine = self.io.log.iter().filter(|d| d.link == link);
-        mine.map(|datagram| {
-            let mut bytes = datagram.bytes;
-            let packet = &mut bytes[..datagram.len];
-            let opened = opener.open(packet).unwrap();
-            Heard {
-                at_ns: datagram.at_ns,
-                header: opened.header,
-                frame: packet[opened.payload].to_vec(),
-            }
-        })
-        .collect()
+        mine.map(|datagram| datagram.open(&opener)).collect()
     }
 
     /// What a listener's decoder makes of it, left channel, laid out by timestamp from the first

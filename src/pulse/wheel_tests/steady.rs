@@ -1,10 +1,30 @@
 //! The real-time rule: nothing is allocated or freed on the tick, whatever is asked of it.
 
 use super::rig::{Rig, sealed, tone};
-use crate::{RingWriter, TrackId};
+use crate::{RingWriter, TrackId, TrackOptions, ring};
+use mynah_audio::{Curve, DuckMatrix, Fade, Lane};
 use mynah_testkit::alloc::count;
 
 const SESSIONS: u32 = 50;
+
+/// 200 ms.
+const SLOWLY: Fade = Fade {
+    frames: 9600,
+    curve: Curve::EqualPower,
+};
+
+/// A few words over the song, or an effect, rising.
+fn play_in_a_lane(rig: &Rig, session: crate::SessionKey, track: TrackId) -> RingWriter {
+    let (mut writer, reader) = ring(10);
+    while writer.put(|block| block.fill(0.1)) {}
+    let options = TrackOptions {
+        lane: Lane::ALL[(track.0 % 4) as usize],
+        fade_in: Some(SLOWLY),
+        ..TrackOptions::default()
+    };
+    rig.handle.play(session, track, reader, options);
+    writer
+}
 
 /// 10,000 ticks of 5 ms with 50 sessions and a stream of orders. Every step runs under the guard,
 /// which aborts on the first malloc or free of the tick.
@@ -19,6 +39,8 @@ fn ten_thousand_ticks_with_fifty_sessions_allocate_and_free_nothing() {
             (session, writer)
         })
         .collect();
+    // The frame of the song at which each writer's ring begins.
+    let mut starts = vec![0; songs.len()];
     let mut next_track = 1;
     for round in 0..10_000u64 {
         // Most of the songs are digital silence most of the time, or this would take minutes.
@@ -28,23 +50,49 @@ fn ten_thousand_ticks_with_fifty_sessions_allocate_and_free_nothing() {
         }
         let (session, _) = songs[(round % u64::from(SESSIONS)) as usize];
         let track = TrackId(0);
-        match round % 11 {
-            0 => rig.handle.pause(session, track),
-            1 => rig.handle.resume(session, track),
+        // A session comes by every 50 rounds and so meets these from the last to the first.
+        match round % 17 {
+            0 => rig.handle.resume(session, track),
+            1 => rig.handle.pause(session, track),
             2 => rig.handle.gain(session, track, (round % 3) as f32 * 0.5),
             3 => rig
                 .handle
                 .set_bitrate(session, 64_000 + 1000 * (round % 7) as u32),
             4 => drop(rig.play(session, TrackId(next_track), tone, 1)),
             5 => rig.handle.stop(session, TrackId(next_track)),
-            6 => rig.handle.detach(session),
-            7 | 8 => rig.attach(session, (round % 50) as u32),
+            6 | 7 => rig.attach(session, (round % 50) as u32),
+            8 => rig.handle.detach(session),
             9 => {
                 rig.handle.close(session);
                 let fresh = rig.open();
                 rig.attach(fresh, 7);
                 let at = (round % u64::from(SESSIONS)) as usize;
                 songs[at] = (fresh, rig.play(fresh, TrackId(0), tone, 0));
+                starts[at] = 0;
+            }
+            10 => drop(play_in_a_lane(
+                &rig,
+                session,
+                TrackId(next_track + 1_000_000),
+            )),
+            11 => rig.handle.fade(session, track, 0.7, SLOWLY),
+            12 => {
+                let other = TrackId(next_track + 1_000_000);
+                rig.handle.stop_with(session, other, SLOWLY);
+            }
+            13 => {
+                let matrix = DuckMatrix::default().with_human(-9.0);
+                rig.handle.duck(session, matrix);
+                rig.handle.talk(session, round % 2 == 0);
+            }
+            14 | 15 => {
+                // A block ahead, or one behind.
+                let at = (round % u64::from(SESSIONS)) as usize;
+                let frame = starts[at] + songs[at].1.meter().frames_taken();
+                starts[at] = (frame + 960).saturating_sub(round % 17 % 2 * 1920);
+                let (writer, reader) = ring(16);
+                rig.handle.swap(session, track, reader, starts[at]);
+                songs[at].1 = writer;
             }
             _ => next_track += 1,
         }

@@ -49,16 +49,21 @@ impl Sink {
 
     /// A transport to here.
     pub fn transport(&self, ssrc: u32) -> Transport {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.connect(self.0.local_addr().unwrap()).unwrap();
-        Transport {
-            socket,
-            sealer: RtpSealer::new(MODE, &KEY, 0),
-            sender: Sender::Plain,
-            ssrc: Ssrc(ssrc),
-            first_sequence: 0,
-            first_timestamp: 0,
-        }
+        transport_to(&self.0.local_addr().unwrap().to_string(), ssrc)
+    }
+}
+
+/// A transport to this address.
+pub fn transport_to(to: &str, ssrc: u32) -> Transport {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(to).unwrap();
+    Transport {
+        socket,
+        sealer: RtpSealer::new(MODE, &KEY, 0),
+        sender: Sender::Plain,
+        ssrc: Ssrc(ssrc),
+        first_sequence: 0,
+        first_timestamp: 0,
     }
 }
 
@@ -79,6 +84,15 @@ pub fn sing(
     ssrc: u32,
     blocks: usize,
 ) -> (SessionKey, RingWriter) {
+    sing_on(handle, sink.transport(ssrc), blocks)
+}
+
+/// The same, to wherever the transport goes.
+pub fn sing_on(
+    handle: &PulseHandle,
+    transport: Transport,
+    blocks: usize,
+) -> (SessionKey, RingWriter) {
     let mix = MixConfig {
         bitrate_bps: 64_000,
         complexity: 1,
@@ -92,7 +106,7 @@ pub fn sing(
             n += 1;
         }
     }) {}
-    handle.attach(session, sink.transport(ssrc));
+    handle.attach(session, transport);
     handle.play(session, TRACK, reader, TrackOptions::default());
     (session, writer)
 }
