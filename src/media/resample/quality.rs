@@ -4,8 +4,9 @@
 //! or an alias.
 
 use super::*;
-use rustfft::FftPlanner;
+use rustfft::algorithm::Radix4;
 use rustfft::num_complex::Complex;
+use rustfft::{Fft, FftDirection};
 
 /// Frames analysed: a third of a second.
 const FRAMES: usize = 16_384;
@@ -46,9 +47,7 @@ fn spectrum(left: &[f32]) -> Vec<f64> {
             Complex::new(f64::from(*s) * bessel(20.0 * (1.0 - x * x).sqrt()), 0.0)
         })
         .collect();
-    FftPlanner::new()
-        .plan_fft_forward(FRAMES)
-        .process(&mut bins);
+    Radix4::new(FRAMES, FftDirection::Forward).process(&mut bins);
     bins[..FRAMES / 2].iter().map(|b| b.norm_sqr()).collect()
 }
 

@@ -98,7 +98,11 @@ fn open(opener: &mut FrameOpener, real: &[Vec<u8>], frame: &[u8], now: Instant) 
     let mut bytes = frame.to_vec();
     match opener.open(&mut bytes, now) {
         Ok(length) => {
-            assert!(is_sealed(frame), "opened what is not sealed");
+            if !is_sealed(frame) {
+                // Silence is never sealed (dave.md section 7).
+                assert_eq!(frame, [0xF8, 0xFF, 0xFE], "opened what is not sealed");
+                return;
+            }
             // The trailer's numbers have one shortest form, but readers take longer ones, too.
             let plain = &bytes[..length];
             assert!(SAID.contains(&plain), "opened what nobody sealed");

@@ -2,9 +2,9 @@
 
 use super::onsets::Onsets;
 use super::source::Source;
+use rustfft::algorithm::Radix4;
 use rustfft::num_complex::Complex;
-use rustfft::{Fft, FftPlanner};
-use std::sync::Arc;
+use rustfft::{Fft, FftDirection};
 
 /// How far from its place a jump may land, in source frames: 12.5 ms, so that one period of every
 /// tone from 40 Hz up lies within, and that at a speed of 2 every strike can be kept.
@@ -82,8 +82,8 @@ impl Jump {
 const SILENT: f32 = 1e-12 * LOOKS as f32;
 
 pub(super) struct Alignment {
-    forward: Arc<dyn Fft<f32>>,
-    inverse: Arc<dyn Fft<f32>>,
+    forward: Radix4<f32>,
+    inverse: Radix4<f32>,
     wanted: Vec<Complex<f32>>,
     region: Vec<Complex<f32>>,
     scratch: Vec<Complex<f32>>,
@@ -93,11 +93,9 @@ pub(super) struct Alignment {
 
 impl Alignment {
     pub(super) fn new() -> Self {
-        let mut planner = FftPlanner::new();
-        let (forward, inverse) = (
-            planner.plan_fft_forward(SIZE),
-            planner.plan_fft_inverse(SIZE),
-        );
+        // One algorithm by name: a planner would compile every algorithm there is.
+        let forward = Radix4::new(SIZE, FftDirection::Forward);
+        let inverse = Radix4::new(SIZE, FftDirection::Inverse);
         let scratch = forward
             .get_inplace_scratch_len()
             .max(inverse.get_inplace_scratch_len());

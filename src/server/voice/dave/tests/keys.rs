@@ -142,3 +142,12 @@ fn two_users_with_one_signing_key_are_not_let_into_one_group() {
     }
     assert_eq!(room.closed, [(3, 4020)]);
 }
+
+#[test]
+fn lengths_that_run_over_are_refused_and_do_not_panic() {
+    // As the fuzzer found it: openmls panics in its list of extensions.
+    let found = include_bytes!("overrun.key_package");
+    let signer = GatewaySigner::new(&[7; 32]).unwrap();
+    let refused = MemberKeys::check(&signer, mynah_wire::UserId::new(1000), found);
+    assert!(matches!(refused, Err(Flaw::Shape)), "{refused:?}");
+}
