@@ -21,6 +21,9 @@ const LEAST_OVERLAP: f64 = 0.5;
 /// Below this correlation two recordings are not called the same sound.
 const LEAST_CORRELATION: f64 = 0.2;
 
+/// Share of the whole power that a span must have to be compared.
+const LEAST_POWER: f64 = 1e-6;
+
 /// Correlations this close are the same likeness.
 const ALIKE: f64 = 5e-5;
 
@@ -52,8 +55,8 @@ pub fn align(source: &[f32], heard: &[f32], max_lag_frames: usize) -> Option<Ali
             if both.end - both.start < least {
                 return f64::NEG_INFINITY;
             }
-            let energy = span(&power_source, both.start, both.end)
-                * span(&power_heard, both.start + lag, both.end + lag);
+            let energy = audible(&power_source, both.start, both.end)
+                * audible(&power_heard, both.start + lag, both.end + lag);
             let at = lag.rem_euclid(correlation.len() as i64) as usize;
             match correlation.get(at) {
                 Some(value) if energy > 0.0 => f64::from(*value) / energy.sqrt(),
@@ -144,6 +147,18 @@ fn running_power(signal: &[f32]) -> Vec<f64> {
             sum
         }))
         .collect()
+}
+
+/// The power of a span, or 0 where it is next to nothing of the whole: what is left there is
+/// rounding, and would be alike to anything.
+fn audible(running: &[f64], from: i64, to: i64) -> f64 {
+    let power = span(running, from, to);
+    let all = running.last().copied().unwrap_or(0.0);
+    if power > all * LEAST_POWER {
+        power
+    } else {
+        0.0
+    }
 }
 
 fn span(running: &[f64], from: i64, to: i64) -> f64 {

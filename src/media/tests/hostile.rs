@@ -29,23 +29,29 @@ static ALONE: Mutex<()> = Mutex::new(());
 /// Longest time for anything here, on any machine; most takes milliseconds.
 const LONG: Duration = Duration::from_secs(30);
 
+/// Waits for the other tests; first line of each, since what a test prepares counts for the others too.
+fn alone() -> Alone {
+    Alone(ALONE.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+struct Alone(#[expect(dead_code, reason = "held, never read")] MutexGuard<'static, ()>);
+
 /// Holds one test's bounds: so much memory, and [`LONG`].
 struct Bounds {
     what: String,
     began: Instant,
     before: usize,
     most_bytes: usize,
-    _alone: MutexGuard<'static, ()>,
 }
 
-fn bounds(what: &str, most_mib: usize) -> Bounds {
-    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    Bounds {
-        what: what.to_owned(),
-        began: Instant::now(),
-        before: counting::begin(),
-        most_bytes: most_mib << 20,
-        _alone: alone,
+impl Alone {
+    fn bounds(&self, what: &str, most_mib: usize) -> Bounds {
+        Bounds {
+            what: what.to_owned(),
+            began: Instant::now(),
+            before: counting::begin(),
+            most_bytes: most_mib << 20,
+        }
     }
 }
 
@@ -158,7 +164,8 @@ fn noise(at: u64) -> u8 {
 
 #[test]
 fn endless_nonsense_is_refused_after_a_bounded_part_of_it() {
-    let _bounds = bounds("endless noise, zeros and text", 16);
+    let alone = alone();
+    let _bounds = alone.bounds("endless noise, zeros and text", 16);
     refused(endless(noise));
     refused(endless(|_| 0));
     refused(endless(|_| b'a'));
@@ -167,6 +174,7 @@ fn endless_nonsense_is_refused_after_a_bounded_part_of_it() {
 
 #[test]
 fn endless_headers_are_refused_after_a_bounded_part_of_them() {
+    let alone = alone();
     // Each begins like a sound that has yet to come.
     let flac_padding = looped(
         [&b"fLaC\x00\x00\x00\x22"[..], &stream_info(2, 44_100)].concat(),
@@ -199,7 +207,7 @@ fn endless_headers_are_refused_after_a_bounded_part_of_them() {
         ("aiff junk", aiff_junk),
     ] {
         println!("{name}");
-        let _bounds = bounds(name, 128);
+        let _bounds = alone.bounds(name, 128);
         refused(stream);
     }
 }
@@ -242,7 +250,8 @@ fn crc16(bytes: &[u8]) -> u16 {
 
 #[test]
 fn a_flac_bomb_is_unpacked_only_as_far_as_it_is_heard() {
-    let _bounds = bounds("flac bomb", 64);
+    let alone = alone();
+    let _bounds = alone.bounds("flac bomb", 64);
     // 2 MB that hold 170 hours.
     let mut bomb = [&b"fLaC\x80\x00\x00\x22"[..], &stream_info(2, 44_100)].concat();
     for number in 0..128 * 1024 {
@@ -258,6 +267,7 @@ fn a_flac_bomb_is_unpacked_only_as_far_as_it_is_heard() {
 
 #[test]
 fn two_hundred_megabytes_of_tags_are_passed_over() {
+    let alone = alone();
     let clip = truth::bytes("mp3_44k_stereo.mp3");
     const TAG: u32 = 200 << 20;
     let size = [TAG >> 21, TAG >> 14, TAG >> 7, TAG].map(|part| (part & 0x7F) as u8);
@@ -272,7 +282,7 @@ fn two_hundred_megabytes_of_tags_are_passed_over() {
         file.seek(SeekFrom::Start(u64::from(TAG) + 10)).unwrap();
         file.write_all(&clip).unwrap();
         drop(file);
-        let _bounds = bounds(&format!("200 MB of tags: {name}"), 16);
+        let _bounds = alone.bounds(&format!("200 MB of tags: {name}"), 16);
         let mut media = open(&path, &OpenOptions::default()).unwrap();
         assert!(play(&mut media, 100_000) > 10, "the music plays");
     }
@@ -280,6 +290,7 @@ fn two_hundred_megabytes_of_tags_are_passed_over() {
 
 #[test]
 fn millions_of_small_tags_are_passed_over() {
+    let alone = alone();
     let frame = b"TXXX\0\0\0\x05\0\0\x00a\0bc".to_vec();
     let clip = truth::bytes("mp3_44k_stereo.mp3");
     for (tag, most_mib) in [(200u32 << 20, 16), (12 << 20, 48)] {
@@ -295,7 +306,7 @@ fn millions_of_small_tags_are_passed_over() {
         }
         file.write_all(&frame.repeat(count % 1024)).unwrap();
         file.write_all(&clip).unwrap();
-        let _bounds = bounds(&format!("{count} small tags"), most_mib);
+        let _bounds = alone.bounds(&format!("{count} small tags"), most_mib);
         let mut media = open(file.path(), &OpenOptions::default()).unwrap();
         assert!(play(&mut media, 100_000) > 10, "the music plays");
     }
@@ -303,6 +314,7 @@ fn millions_of_small_tags_are_passed_over() {
 
 #[test]
 fn millions_of_comments_are_refused_before_they_are_read() {
+    let alone = alone();
     let clip = truth::bytes("flac_44k_stereo.flac");
     let count = (15u32 << 20) / 6;
     let mut comments = [&0u32.to_le_bytes()[..], &count.to_le_bytes()].concat();
@@ -312,13 +324,14 @@ fn millions_of_comments_are_refused_before_they_are_read() {
     let size = (comments.len() as u32).to_be_bytes();
     let block = [&[4, size[1], size[2], size[3]], &comments[..]].concat();
     let flac = [&clip[..42], &block, &clip[42..]].concat();
-    let _bounds = bounds("millions of comments: flac", 20);
+    let _bounds = alone.bounds("millions of comments: flac", 20);
     let error = opened("comments.flac", flac).unwrap_err();
     assert!(matches!(error, MediaError::BeyondLimit { .. }), "{error}");
 }
 
 #[test]
 fn millions_of_comments_in_ogg_are_refused_before_they_are_read() {
+    let alone = alone();
     let clip = truth::bytes("opus_48k_stereo.opus");
     let second = clip
         .windows(4)
@@ -358,7 +371,7 @@ fn millions_of_comments_in_ogg_are_refused_before_they_are_read() {
         + second
         + 4;
     ogg.extend_from_slice(&clip[third..]);
-    let _bounds = bounds("millions of comments: ogg", 8);
+    let _bounds = alone.bounds("millions of comments: ogg", 8);
     let error = opened("comments.opus", ogg).unwrap_err();
     assert!(matches!(error, MediaError::BeyondLimit { .. }), "{error}");
 }
@@ -384,7 +397,8 @@ fn opened(name: &str, bytes: Vec<u8>) -> Result<Media, MediaError> {
 
 #[test]
 fn one_sample_is_a_sound_and_so_are_384_khz() {
-    let _bounds = bounds("one sample", 8);
+    let alone = alone();
+    let _bounds = alone.bounds("one sample", 8);
     let mut media = opened("one.wav", wav(1, 48_000, 2, &[0, 0x40])).unwrap();
     let mut block = SILENT_BLOCK;
     assert_eq!(media.read(&mut block).unwrap(), Read::Last(1));
@@ -397,7 +411,8 @@ fn one_sample_is_a_sound_and_so_are_384_khz() {
 
 #[test]
 fn thirty_two_channels_are_refused_with_the_limit() {
-    let _bounds = bounds("32 channels", 8);
+    let alone = alone();
+    let _bounds = alone.bounds("32 channels", 8);
     let error = opened("wall.wav", wav(32, 48_000, 6400, &[0; 6400])).unwrap_err();
     println!("    {error}");
     assert!(
@@ -414,7 +429,8 @@ fn thirty_two_channels_are_refused_with_the_limit() {
 
 #[test]
 fn absurd_lengths_in_a_wav_header_change_nothing() {
-    let _bounds = bounds("absurd wav", 64);
+    let alone = alone();
+    let _bounds = alone.bounds("absurd wav", 64);
     let data: Vec<u8> = (0..96_000u32).map(|n| n as u8).collect();
     for promised in [u32::MAX, u32::MAX - 1, 0x8000_0000, 96_000] {
         let mut media = opened("long.wav", wav(1, 48_000, promised, &data)).unwrap();
@@ -448,10 +464,11 @@ fn raw_page(kind: u8, sequence: u32, serial: &[u8], lacing: &[u8], body: &[u8]) 
 
 #[test]
 fn an_ogg_packet_that_never_ends_and_pages_that_repeat_are_given_up() {
+    let alone = alone();
     let clip = truth::bytes("opus_48k_stereo.opus");
     {
         // The pages of the music again and again, with the same numbers.
-        let _bounds = bounds("repeated pages", 24);
+        let _bounds = alone.bounds("repeated pages", 24);
         let body = clip.windows(4).rposition(|at| at == b"OggS").unwrap();
         let mut again = clip.clone();
         for _ in 0..200 {
@@ -462,7 +479,7 @@ fn an_ogg_packet_that_never_ends_and_pages_that_repeat_are_given_up() {
         }
     }
     {
-        let _bounds = bounds("a packet without end", 64);
+        let _bounds = alone.bounds("a packet without end", 64);
         let second = clip
             .windows(4)
             .skip(1)
@@ -481,7 +498,7 @@ fn an_ogg_packet_that_never_ends_and_pages_that_repeat_are_given_up() {
         ));
         refused(looped(head, more));
     }
-    let _bounds = bounds("pages of nobody", 64);
+    let _bounds = alone.bounds("pages of nobody", 64);
     refused(looped(
         vec![],
         raw_page(0, 0, b"nobd", &[255; 4], &[0; 4 * 255]),
@@ -490,8 +507,9 @@ fn an_ogg_packet_that_never_ends_and_pages_that_repeat_are_given_up() {
 
 #[test]
 fn an_endless_song_plays_on_in_constant_memory() {
+    let alone = alone();
     let clip = truth::bytes("mp3_44k_stereo.mp3");
-    let _bounds = bounds("an endless song", 16);
+    let _bounds = alone.bounds("an endless song", 16);
     let mut media = open_stream(looped(vec![], clip), &OpenOptions::default()).unwrap();
     assert_eq!(play(&mut media, 20_000), 20_000);
     let error = media.seek(Duration::from_secs(1)).unwrap_err();
