@@ -22,7 +22,7 @@ use mynah_testkit::world::{
 };
 
 /// Random scripts of a usual run, each in a fraction of a second.
-const USUAL_SCRIPTS: u64 = 300;
+const USUAL_SCRIPTS: u64 = 120;
 const USUAL_SEED: u64 = 20_260_301;
 /// A bot must be in the group this soon after the others are known to it, on a good network.
 const ENTRY: Duration = Duration::from_millis(250);
