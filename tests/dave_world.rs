@@ -325,6 +325,26 @@ fn an_optional_room_goes_down_for_a_plain_client_and_up_again() {
 }
 
 #[test]
+fn who_is_left_alone_in_an_upgrade_is_upgraded_and_joined_again() {
+    good(|seed| {
+        let alone = Script::new(seed)
+            .policy(Policy::Optional)
+            .join_all(0..2, 0)
+            .wait_ms(1500)
+            .then(Act::JoinPlain(2))
+            .wait_ms(1000)
+            .then(Act::Leave(2))
+            // Before the new group's first epoch, and a little off that.
+            .wait_ms(20 * (seed / 2))
+            .then(Act::Leave(1));
+        if seed.is_multiple_of(2) {
+            return alone;
+        }
+        alone.wait_ms(500 * seed).then(Act::Join(3))
+    });
+}
+
+#[test]
 fn a_downgrade_by_the_server_ends_when_it_ends() {
     good(|seed| {
         Script::new(seed)

@@ -2,8 +2,10 @@
 //! have come far enough to be worth attacking.
 #![forbid(unsafe_code)]
 
+mod fence;
 mod plan;
 mod room;
 
+pub use fence::{escaping, expect_fences};
 pub use plan::Plan;
 pub use room::{Client, Room};

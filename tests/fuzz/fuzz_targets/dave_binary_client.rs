@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use mynah_fuzz::{Plan, Room};
+use mynah_fuzz::{Plan, Room, escaping, expect_fences};
 use mynah_server::voice::machines::Frame;
 use mynah_session::voice::{DaveReport, Input, Output};
 
@@ -95,7 +95,7 @@ fn read(message: &[u8]) -> Frame {
     }
 }
 
-fuzz_target!(|input: &[u8]| {
+fn run(input: &[u8]) {
     let mut plan = Plan::new(input);
     let alone = plan.byte() & 1 == 1;
     STAGE.with_borrow_mut(|kept| {
@@ -108,4 +108,6 @@ fuzz_target!(|input: &[u8]| {
             *kept = Some(stage);
         }
     });
-});
+}
+
+fuzz_target!(init: expect_fences(), |input: &[u8]| escaping(|| run(input)));

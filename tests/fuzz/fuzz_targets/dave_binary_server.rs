@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use mynah_fuzz::{Plan, Room};
+use mynah_fuzz::{Plan, Room, escaping, expect_fences};
 use mynah_server::voice::machines::Frame;
 
 /// Inputs that a room serves at most.
@@ -86,11 +86,13 @@ fn read(message: &[u8]) -> Frame {
     }
 }
 
-fuzz_target!(|input: &[u8]| {
+fn run(input: &[u8]) {
     STAGE.with_borrow_mut(|kept| {
         let mut stage = kept.take().unwrap_or_else(Stage::new);
         if stage.play(Plan::new(input)) {
             *kept = Some(stage);
         }
     });
-});
+}
+
+fuzz_target!(init: expect_fences(), |input: &[u8]| escaping(|| run(input)));

@@ -151,10 +151,7 @@ impl Dave {
         }
         self.say_sender();
         if was_plain {
-            let until = self.now + PLAIN_AFTER;
-            self.media(MediaKeys::Passthrough(Passthrough::Until(until)));
-            let version = transition.version;
-            self.tell(DaveEvent::Upgraded { version });
+            self.end_plain(transition.version);
         }
     }
 
@@ -174,6 +171,27 @@ impl Dave {
                 self.give(Work::Renew { announce: false });
             }
         }
+    }
+
+    /// An upgrade is executed with its first group. Who is left alone before that would wait for it
+    /// for ever, and greet the next to come with plain sound: it is over at once, for nobody hears
+    /// the difference.
+    pub(super) fn upgrade_alone(&mut self) {
+        let is_alone = self.roster.company_since().is_none();
+        let is_upgrading = self.is_wanted && self.sender.is_some() && self.sending_version() == 0;
+        if is_alone && is_upgrading {
+            let (now, version) = (self.now, self.version);
+            if let Some(sender) = &mut self.sender {
+                sender.switch(now, version, None);
+            }
+            self.end_plain(version);
+        }
+    }
+
+    fn end_plain(&mut self, version: u16) {
+        let until = self.now + PLAIN_AFTER;
+        self.media(MediaKeys::Passthrough(Passthrough::Until(until)));
+        self.tell(DaveEvent::Upgraded { version });
     }
 
     // --- who sends how, and whose keys are kept ------------------------------------------------

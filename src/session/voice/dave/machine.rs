@@ -249,6 +249,7 @@ impl Dave {
         if self.search_deadline().is_some_and(|due| due <= self.now) {
             self.search_anew();
         }
+        self.upgrade_alone();
         self.say_sender();
     }
 

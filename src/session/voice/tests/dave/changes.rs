@@ -73,6 +73,41 @@ fn an_upgrade_forms_a_new_group_and_switches_together() {
 }
 
 #[test]
+fn who_is_left_alone_in_an_upgrade_does_not_stay_plain() {
+    for leaves_first in [false, true] {
+        let mut call = Call::established(2);
+        call.pass(Duration::from_secs(1));
+        let one = &mut call.people[0];
+        one.prepare(7, 0);
+        one.execute(7);
+        one.said();
+        if leaves_first {
+            one.left(2);
+            assert_eq!(
+                one.said(),
+                ["forget 2"],
+                "plain until the server says otherwise"
+            );
+            one.epoch_1();
+        } else {
+            one.epoch_1();
+            one.left(2);
+        }
+        let said = one.said();
+        assert!(said.contains(&"send unheard".to_owned()), "{said:?}");
+        assert!(said.contains(&"upgraded to 1".to_owned()), "{said:?}");
+        let new = call.arrive();
+        assert_eq!(
+            call.said(0),
+            ["send hold"],
+            "no plain sound for somebody new"
+        );
+        call.form_group(&[0, new], 0);
+        assert!(call.all_hear_each_other(&[0, new]));
+    }
+}
+
+#[test]
 fn a_call_that_begins_plain_can_be_upgraded() {
     let mut call = Call::new(0);
     for id in 1..=2 {
