@@ -1,6 +1,8 @@
 //! Containers: finding the sound in a file and cutting it into packets.
 
 use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::{AudioCodecParameters, CODEC_ID_NULL_AUDIO};
@@ -23,6 +25,10 @@ pub struct Demuxer {
     file: String,
     /// `None` once it panicked.
     reader: Option<Box<dyn FormatReader>>,
+    /// Ticks that its timestamps are behind, because it began in mid-file without knowing.
+    shift: i64,
+    /// The timestamp after the last packet.
+    at: i64,
 }
 
 /// What the container says about the one track that is played.
@@ -70,13 +76,33 @@ impl Demuxer {
     /// Recognises the container by its contents.
     pub fn open(origin: &Origin, view: View) -> Result<Self, MediaError> {
         let file = origin.name();
-        match probe(origin, origin.open()?.shown_as(view))? {
+        let open = Arc::new(AtomicBool::new(false));
+        let source = origin.open()?.shown_as(view).disarmed(Arc::clone(&open));
+        let probed = probe(origin, source)?;
+        open.store(true, Ordering::Relaxed);
+        match probed {
             Ok(reader) => Ok(Self {
                 file,
                 reader: Some(reader),
+                shift: 0,
+                at: 0,
             }),
             Err(error) => Err(refusal(origin, &file, &error)),
         }
+    }
+
+    /// What it reads begins at timestamp `ts`, whatever it says itself.
+    pub fn begins_at(self, ts: i64) -> Self {
+        Self {
+            shift: ts,
+            at: ts,
+            ..self
+        }
+    }
+
+    /// The timestamp of what comes next, and whether all that came before can be read again.
+    pub fn place(&self) -> (i64, bool) {
+        (self.at, self.shift == 0)
     }
 
     /// The container's short name.
@@ -142,7 +168,12 @@ impl Demuxer {
             return Ok(Next::Dead("the demuxer failed before".to_owned()));
         };
         match guard(|| reader.next_packet()) {
-            Ok(Ok(Some(packet))) => Ok(Next::Packet(packet)),
+            Ok(Ok(Some(mut packet))) => {
+                packet.pts = Timestamp::new(packet.pts.get().saturating_add(self.shift));
+                let ticks = i64::try_from(packet.dur.get()).unwrap_or(0);
+                self.at = packet.pts.get().saturating_add(ticks);
+                Ok(Next::Packet(packet))
+            }
             Ok(Ok(None)) => Ok(Next::End),
             Ok(Err(Error::IoError(e))) if e.kind() == io::ErrorKind::UnexpectedEof => {
                 Ok(Next::Dead("the file is cut off".to_owned()))
@@ -173,7 +204,7 @@ impl Demuxer {
             return Sought::Cannot;
         };
         let to = SeekTo::Timestamp {
-            ts: Timestamp::new(ts),
+            ts: Timestamp::new(ts.saturating_sub(self.shift)),
             track_id,
         };
         match guard(|| reader.seek(SeekMode::Accurate, to)) {

@@ -1,12 +1,20 @@
 //! What a file says about itself.
 
+pub mod chapters;
+mod cover;
+mod gain;
+
 use std::time::Duration;
 
-use symphonia::core::formats::FormatReader;
-use symphonia::core::meta::{MetadataContainer, RawValue, StandardTag};
+use symphonia::core::formats::{Attachment, FormatReader};
+use symphonia::core::meta::{MetadataContainer, RawValue, StandardTag, Tag};
+
+pub use chapters::Chapter;
+pub use cover::Cover;
+pub use gain::Gain;
 
 /// What is known about an open file.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Info {
     /// Title, from the tags.
     pub title: Option<String>,
@@ -25,27 +33,46 @@ pub struct Info {
     pub sample_rate_hz: u32,
     /// Channels inside the file. What is played is always stereo.
     pub channels: u16,
+    /// How to bring it to the loudness of others, from the tags. What is played is as loud as the
+    /// file itself.
+    pub replay_gain: Option<Gain>,
+    /// Its chapters, in order; at most [`MAX_CHAPTERS`](crate::limits::MAX_CHAPTERS).
+    pub chapters: Vec<Chapter>,
+    /// Its picture.
+    pub cover: Option<Cover>,
 }
 
 /// Longest tag shown: longer ones are nonsense or an attack on somebody's message limit.
 const MAX_TAG_CHARS: usize = 300;
 
 impl Info {
-    /// Takes title, artist and album from the newest tags that have them.
+    /// Takes what the newest tags that have it say, the chapters and the picture.
     pub(crate) fn read_tags(&mut self, reader: &mut dyn FormatReader, track_id: u32) {
+        let (mut gain, mut cover) = (gain::Found::default(), cover::Found::default());
         let mut metadata = reader.metadata();
         while let Some(revision) = metadata.current() {
-            self.take_tags(&revision.media);
-            for per_track in &revision.per_track {
-                if per_track.track_id == u64::from(track_id) {
-                    self.take_tags(&per_track.metadata);
-                }
+            let per_track = revision.per_track.iter();
+            let ours = per_track.filter(|tags| tags.track_id == u64::from(track_id));
+            for tags in std::iter::once(&revision.media).chain(ours.map(|tags| &tags.metadata)) {
+                self.take_tags(tags);
+                tags.tags.iter().for_each(|tag| take_gain(&mut gain, tag));
+                tags.visuals.iter().for_each(|visual| cover.take(visual));
             }
             if metadata.is_latest() {
                 break;
             }
             metadata.pop();
         }
+        for attachment in reader.attachments() {
+            if let Attachment::File(file) = attachment {
+                cover.take_file(&file.name, &file.data);
+            }
+        }
+        self.replay_gain = gain.gain();
+        self.cover = cover.cover();
+        // What symphonia calls chapters in FLAC is the cue sheet of a CD: indexes without names.
+        let group = reader.chapters().filter(|_| self.container != "flac");
+        self.chapters = group.map(chapters::of_group).unwrap_or_default();
     }
 
     /// Takes a title found outside the tags, unless the tags have one.
@@ -84,16 +111,35 @@ fn set_raw(field: &mut Option<String>, value: &RawValue) {
     }
 }
 
+/// What symphonia has no meaning for goes by its name, which is the same in every format but for what
+/// stands before it: `ALBUM@` in Matroska, `com.apple.iTunes:` in MP4.
+fn take_gain(gain: &mut gain::Found, tag: &Tag) {
+    match (&tag.std, &tag.raw.value) {
+        (Some(StandardTag::ReplayGainTrackGain(value)), _) => gain.take(gain::TRACK_GAIN, value),
+        (Some(StandardTag::ReplayGainTrackPeak(value)), _) => gain.take(gain::TRACK_PEAK, value),
+        (_, RawValue::String(value)) => {
+            let name = tag.raw.key.rsplit(['@', ':']).next().unwrap_or_default();
+            gain.take(name, value);
+        }
+        _ => {}
+    }
+}
+
 fn set(field: &mut Option<String>, text: &str) {
+    if let Some(text) = clean(text) {
+        *field = Some(text);
+    }
+}
+
+/// A text that can be shown; `None` when there is nothing to show.
+fn clean(text: &str) -> Option<String> {
     let clean: String = text
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .take(MAX_TAG_CHARS)
         .collect();
     let clean = clean.trim();
-    if !clean.is_empty() {
-        *field = Some(clean.to_owned());
-    }
+    (!clean.is_empty()).then(|| clean.to_owned())
 }
 
 #[cfg(test)]

@@ -28,8 +28,11 @@ pub const MAX_SEEK_DISCARD_SECONDS: u64 = 6 * 3600;
 /// Boxes (MP4) or elements (Matroska) read while looking for the trimming.
 pub const MAX_BOXES: usize = 200_000;
 
-/// Bytes of cover art kept while reading tags; none is used.
-pub const MAX_PICTURE_BYTES: usize = 4 << 20;
+/// Bytes of a cover. A larger picture is left out: no chat would show it.
+pub const MAX_PICTURE_BYTES: usize = 8 << 20;
+
+/// Chapters of a file; an audio book has a hundred or two.
+pub const MAX_CHAPTERS: usize = 1_000;
 
 /// Bytes of one tag.
 pub const MAX_TAG_BYTES: usize = 1 << 20;
@@ -43,6 +46,13 @@ pub const MAX_ID3_BYTES_IN_PASSING: u64 = 4 << 20;
 
 /// Frames of such a tag: each costs some hundred bytes of memory, whatever it costs in the file.
 pub const MAX_ID3_FRAMES: u32 = 1024;
+
+/// Frames of chapters in ID3 tags. A demuxer takes one call within another for each that lies in
+/// another.
+pub const MAX_CHAPTER_FRAMES: u32 = 1_000;
+
+/// Bytes of them in all, each counted with what lies in it. Some hold a picture.
+pub const MAX_CHAPTER_FRAMES_BYTES: u64 = 32 << 20;
 
 /// ID3 tags one after the other.
 pub const MAX_ID3_TAGS: u32 = 16;

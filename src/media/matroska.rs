@@ -3,8 +3,12 @@
 //! DiscardPadding), the title in its head (section 5.1.2.12), and where its clusters are, because
 //! the demuxer's own seeking lands seconds off.
 
+mod chapters;
+mod cues;
+
 use std::io::{Read, Seek, SeekFrom};
 
+use crate::info::Chapter;
 use crate::limits::MAX_BOXES;
 
 /// What was found.
@@ -18,6 +22,8 @@ pub struct Facts {
     pub title: Option<String>,
     /// Where the clusters begin.
     pub clusters: Vec<Cluster>,
+    /// The chapters of its first edition.
+    pub chapters: Vec<Chapter>,
 }
 
 /// A few seconds of the file, decodable from its start.
@@ -32,12 +38,15 @@ pub struct Cluster {
 // Element ids, RFC 9559 section 5.1 and RFC 8794 section 11.2.
 const EBML: u32 = 0x1A45_DFA3;
 const SEGMENT: u32 = 0x1853_8067;
+const SEEK_HEAD: u32 = 0x114D_9B74;
+const CUES: u32 = 0x1C53_BB6B;
 const INFO: u32 = 0x1549_A966;
 const TITLE: u32 = 0x7BA9;
 const TRACKS: u32 = 0x1654_AE6B;
 const TRACK_ENTRY: u32 = 0xAE;
 const TRACK_NUMBER: u32 = 0xD7;
 const CODEC_DELAY: u32 = 0x56AA;
+const CHAPTERS: u32 = 0x1043_A770;
 const CLUSTER: u32 = 0x1F43_B675;
 const TIMESTAMP: u32 = 0xE7;
 const BLOCK_GROUP: u32 = 0xA0;
@@ -48,13 +57,22 @@ const DISCARD_PADDING: u32 = 0x75A2;
 /// Longest title read.
 const MAX_TITLE_BYTES: usize = 4096;
 
+/// How to look for the clusters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Walk {
+    /// One after the other, to the end.
+    All,
+    /// By the index, if there is one: each step may be a request over a network.
+    ByCues,
+}
+
 /// Reads what concerns track `number`; anything odd counts as none.
-pub fn read_facts(source: &mut (impl Read + Seek), number: u64) -> Facts {
+pub fn read_facts(source: &mut (impl Read + Seek), number: u64, walk: Walk) -> Facts {
     let mut scan = Scan {
         source,
         left: MAX_BOXES,
     };
-    scan.run(number).unwrap_or_default()
+    scan.run(number, walk).unwrap_or_default()
 }
 
 struct Scan<'a, S> {
@@ -72,7 +90,7 @@ struct Element {
 }
 
 impl<S: Read + Seek> Scan<'_, S> {
-    fn run(&mut self, number: u64) -> Option<Facts> {
+    fn run(&mut self, number: u64, walk: Walk) -> Option<Facts> {
         let header = self.element(0)?;
         if header.id != EBML {
             return None;
@@ -82,20 +100,32 @@ impl<S: Read + Seek> Scan<'_, S> {
             return None;
         }
         let mut facts = Facts::default();
+        let (mut cues, mut places) = (None, Vec::new());
         let mut last_cluster = None;
-        let mut gap = false;
+        let (mut gap, mut indexed) = (false, false);
         let mut at = segment.at;
         while at < segment.end
             && let Some(child) = self.element(at)
         {
             match child.id {
+                SEEK_HEAD => places.extend(self.seek_head(&child, segment.at)),
+                CUES if !indexed => cues = Some(self.cues(&child, segment.at)),
                 INFO => facts.title = self.title(&child),
+                CHAPTERS if facts.chapters.is_empty() => facts.chapters = self.chapters(&child),
                 TRACKS => facts.start_ns = self.codec_delay(&child, number).unwrap_or(0),
                 CLUSTER => {
                     last_cluster = Some(child.at..child.end);
                     match self.cluster_ts(&child) {
                         Some(ts) => facts.clusters.push(Cluster { ts, at }),
                         None => gap = true,
+                    }
+                    if walk == Walk::ByCues
+                        && !indexed
+                        && let Some(last) = self.by_cues(&mut facts, cues.take(), &places, &segment)
+                    {
+                        // There may be more clusters behind the last one that is named.
+                        (indexed, at) = (true, last);
+                        continue;
                     }
                 }
                 _ => {}
@@ -106,7 +136,8 @@ impl<S: Read + Seek> Scan<'_, S> {
             at = child.end;
         }
         // Half an index is worse than none.
-        if gap {
+        let seen_all = walk == Walk::All || indexed || at >= segment.end;
+        if gap || !seen_all {
             facts.clusters.clear();
         }
         if let Some(cluster) = last_cluster {
@@ -115,26 +146,63 @@ impl<S: Read + Seek> Scan<'_, S> {
         Some(facts)
     }
 
+    /// Takes the clusters from the index, and the chapters if they stand behind; where the last one
+    /// named begins, which is left out. `None` without an index.
+    fn by_cues(
+        &mut self,
+        facts: &mut Facts,
+        seen: Option<Vec<Cluster>>,
+        places: &[(u32, u64)],
+        segment: &Element,
+    ) -> Option<u64> {
+        let first = *facts.clusters.first()?;
+        let named = |id| places.iter().find(|(named, _)| *named == id).copied();
+        let look = |scan: &mut Self, id| {
+            let (_, at) = named(id).filter(|(_, at)| *at > first.at)?;
+            scan.element(at).filter(|element| element.id == id)
+        };
+        let cues = match seen {
+            Some(cues) => cues,
+            None => {
+                let cues = look(self, CUES)?;
+                self.cues(&cues, segment.at)
+            }
+        };
+        let later = cues.into_iter().filter(|cluster| cluster.at > first.at);
+        let mut clusters = vec![first];
+        clusters.extend(later);
+        if facts.chapters.is_empty()
+            && let Some(chapters) = look(self, CHAPTERS)
+        {
+            facts.chapters = self.chapters(&chapters);
+        }
+        let last = clusters.pop()?.at;
+        self.element(last).filter(|last| last.id == CLUSTER)?;
+        facts.clusters = clusters;
+        Some(last)
+    }
+
     fn title(&mut self, info: &Element) -> Option<String> {
         let mut at = info.at;
         while at < info.end
             && let Some(field) = self.element(at)
         {
             if field.id == TITLE {
-                let len = usize::try_from(field.end.checked_sub(field.at)?).ok()?;
-                let mut bytes = vec![0; len.min(MAX_TITLE_BYTES)];
-                self.source.seek(SeekFrom::Start(field.at)).ok()?;
-                self.source.read_exact(&mut bytes).ok()?;
-                // Padding of a string is zero bytes at its end (RFC 8794 section 7.5).
-                return Some(
-                    String::from_utf8_lossy(&bytes)
-                        .trim_end_matches('\0')
-                        .to_owned(),
-                );
+                return self.text(&field);
             }
             at = field.end;
         }
         None
+    }
+
+    fn text(&mut self, element: &Element) -> Option<String> {
+        let len = usize::try_from(element.end.checked_sub(element.at)?).ok()?;
+        let mut bytes = vec![0; len.min(MAX_TITLE_BYTES)];
+        self.source.seek(SeekFrom::Start(element.at)).ok()?;
+        self.source.read_exact(&mut bytes).ok()?;
+        // Padding of a string is zero bytes at its end (RFC 8794 section 7.5).
+        let text = String::from_utf8_lossy(&bytes);
+        Some(text.trim_end_matches('\0').to_owned())
     }
 
     /// The timestamp of a cluster: its first child, or nearly so.

@@ -17,7 +17,7 @@ use crate::decode::{Bad, CODECS, Decoder};
 use crate::demux::{Demuxer, Next};
 use crate::source::{Origin, View};
 use crate::track::{OpenTrack, Path};
-use crate::{Info, MediaError, limits, matroska};
+use crate::{Info, MediaError, limits, matroska, mp3};
 
 /// How to open a file.
 #[derive(Debug, Clone, Default)]
@@ -67,6 +67,8 @@ pub struct Media {
     ended: bool,
     /// Matroska's clusters, to jump by.
     clusters: Vec<matroska::Cluster>,
+    /// Of an mp3 stream: what to jump by, once it was looked for.
+    mp3: Option<Option<mp3::Index>>,
     /// True once a chained stream followed: timestamps no longer say where the music is.
     chained: bool,
     damage: Damage,
@@ -145,6 +147,7 @@ impl Media {
             ready_at: 0,
             ended: false,
             clusters: Vec::new(),
+            mp3: None,
             chained: false,
             damage: Damage::default(),
             first_error: None,

@@ -4,8 +4,20 @@
 //! (ISO/IEC 14496-12 section 8.6.6) or, from iTunes, in a comment named `iTunSMPB`.
 
 use std::io::{Read, Seek, SeekFrom};
+use std::time::Duration;
 
-use crate::limits::MAX_BOXES;
+use crate::info::Chapter;
+use crate::info::chapters::in_order;
+use crate::limits::{MAX_BOXES, MAX_CHAPTERS};
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// What to take off.
+    pub trim: Trim,
+    /// The chapters, as Nero's list (`chpl`) has them.
+    pub chapters: Vec<Chapter>,
+}
 
 /// Which frames of a track are music.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,8 +35,8 @@ const MAX_EDIT_FRAMES: u64 = 192_000 * 86_400;
 /// Deepest nesting looked into: moov/udta/meta/ilst/----/data is six.
 const MAX_DEPTH: usize = 8;
 
-/// Reads the trimming of track `id` whose codec runs at `rate_hz`; anything odd counts as none.
-pub fn read_trim(source: &mut (impl Read + Seek), id: u32, rate_hz: u32) -> Trim {
+/// Reads what concerns track `id` whose codec runs at `rate_hz`; anything odd counts as none.
+pub fn read_facts(source: &mut (impl Read + Seek), id: u32, rate_hz: u32) -> Facts {
     let mut scan = Scan {
         source,
         left: MAX_BOXES,
@@ -33,7 +45,10 @@ pub fn read_trim(source: &mut (impl Read + Seek), id: u32, rate_hz: u32) -> Trim
     // A stream may have no length; then the boxes say where they end.
     let len = scan.source.seek(SeekFrom::End(0)).unwrap_or(u64::MAX / 2);
     scan.walk(0, len, 0);
-    scan.found.trim(id, rate_hz)
+    Facts {
+        trim: scan.found.trim(id, rate_hz),
+        chapters: in_order(scan.found.chapters),
+    }
 }
 
 #[derive(Default)]
@@ -41,6 +56,7 @@ struct Found {
     movie_timescale: u32,
     tracks: Vec<Track>,
     itunes: Option<Trim>,
+    chapters: Vec<(Duration, Option<String>)>,
 }
 
 #[derive(Default)]
@@ -170,6 +186,7 @@ impl<S: Read + Seek> Scan<'_, S> {
             b"elst" => self.edits(body),
             b"stts" => self.sample_times(body),
             b"----" => self.itunes(body, end),
+            b"chpl" => self.chapters(body, end),
             _ => Some(()),
         }
     }
@@ -228,6 +245,33 @@ impl<S: Read + Seek> Scan<'_, S> {
         self.source.read_exact(&mut bytes).ok()?;
         if bytes.windows(8).any(|w| w == b"iTunSMPB") {
             self.found.itunes = parse_smpb(&String::from_utf8_lossy(&bytes));
+        }
+        Some(())
+    }
+
+    /// Nero's list of chapters: times in 100 ns, and titles with their length before them. Nobody has
+    /// written down the format; programs agree that the count has a byte, and in version 1 four
+    /// unused ones before it.
+    fn chapters(&mut self, body: u64, end: u64) -> Option<()> {
+        let version = self.version(body)?;
+        if version > 0 {
+            self.u32()?;
+        }
+        let [count] = self.array()?;
+        for _ in 0..count {
+            if self.found.chapters.len() >= MAX_CHAPTERS {
+                break;
+            }
+            let start = u64::from_be_bytes(self.array()?);
+            let [len] = self.array()?;
+            let mut title = vec![0; usize::from(len)];
+            self.source.read_exact(&mut title).ok()?;
+            if self.source.stream_position().ok()? > end {
+                break;
+            }
+            let start = Duration::from_nanos(start.saturating_mul(100));
+            let title = String::from_utf8_lossy(&title).into_owned();
+            self.found.chapters.push((start, Some(title)));
         }
         Some(())
     }

@@ -4,9 +4,11 @@ use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use symphonia::core::io::MediaSource;
 
+use crate::disarm::Disarm;
 use crate::stream::{Budget, ByteStream, Place, Tap};
 use crate::{MediaError, comments, id3, limits};
 
@@ -142,6 +144,7 @@ impl Origin {
             base: 0,
             view: View::Whole,
             at: 0,
+            disarm: None,
         };
         self.admit(&mut source)?;
         Ok(source)
@@ -155,7 +158,13 @@ impl Origin {
             what: what.to_owned(),
             limit,
         };
-        if !source.can_seek {
+        let tap = match self {
+            Self::Stream(tap) => Some(tap),
+            Self::File(_) | Self::Bytes(..) => None,
+        };
+        if let Some(base) = tap.and_then(|tap| tap.passed_over.get()) {
+            source.base = *base;
+        } else if !source.can_seek {
             // Nothing can be looked at twice but the first bytes.
             let most = limits::MAX_ID3_BYTES_IN_PASSING;
             if id3::first_bytes(source).map_err(failed)? > most {
@@ -167,6 +176,9 @@ impl Origin {
             if comments::are_too_many(source).map_err(failed)? {
                 let limit = limits::MAX_COMMENTS.to_string();
                 return Err(beyond("room for a huge number of tags", limit));
+            }
+            if let Some(tap) = tap {
+                tap.passed_over.get_or_init(|| source.base);
             }
         }
         source.rewind().map_err(failed)?;
@@ -211,6 +223,7 @@ pub struct Source {
     view: View,
     /// How far a stream was read.
     at: u64,
+    disarm: Option<Box<Disarm>>,
 }
 
 #[derive(Debug)]
@@ -224,6 +237,12 @@ impl Source {
     /// The same bytes, shown differently.
     pub fn shown_as(self, view: View) -> Self {
         Self { view, ..self }
+    }
+
+    /// The same bytes, made harmless for a demuxer until `open` is set.
+    pub fn disarmed(self, open: Arc<AtomicBool>) -> Self {
+        let disarm = Some(Box::new(Disarm::new(open)));
+        Self { disarm, ..self }
     }
 }
 
@@ -245,12 +264,20 @@ impl Read for Source {
             Bytes::Stream(place) => place.read(buf),
         }?;
         self.at += count as u64;
+        match &mut self.disarm {
+            Some(disarm) if disarm.is_over() => self.disarm = None,
+            Some(disarm) => disarm.look(buf.get_mut(..count).unwrap_or_default()),
+            None => {}
+        }
         Ok(count)
     }
 }
 
 impl Seek for Source {
     fn seek(&mut self, pos: SeekFrom) -> io::Result<u64> {
+        if let Some(disarm) = &mut self.disarm {
+            disarm.jumped();
+        }
         let pos = match pos {
             SeekFrom::Start(to) => SeekFrom::Start(to.saturating_add(self.base)),
             pos => pos,

@@ -3,8 +3,8 @@
 
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Bytes from elsewhere, read by place. Whoever implements it keeps a window of them in memory and
 /// bounds every wait.
@@ -64,13 +64,20 @@ pub struct Tap {
     stream: Arc<dyn ByteStream>,
     /// Of [`ByteStream::taken_bytes`].
     read_until: AtomicU64,
+    /// Bytes at the beginning that are to be passed over, once somebody has looked: each look may
+    /// be some requests over a network.
+    pub passed_over: OnceLock<u64>,
 }
 
 impl Tap {
     /// Nothing is read yet.
     pub fn new(stream: Arc<dyn ByteStream>) -> Self {
         let read_until = AtomicU64::new(u64::MAX);
-        Self { stream, read_until }
+        Self {
+            stream,
+            read_until,
+            passed_over: OnceLock::new(),
+        }
     }
 
     /// The stream itself.

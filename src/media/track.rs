@@ -24,6 +24,9 @@ const MAX_MP3_HOLD_FRAMES: u64 = 4608;
 /// Opus wants 80 ms (RFC 7845 section 4.6), mp3 and AAC two frames.
 const PRE_ROLL_MS: u64 = 100;
 
+/// No sample is larger; full scale is 1.0.
+const MOST_LOUD: f32 = 1e6;
+
 /// Frames the encoder added, in the source's rate, and what may be believed about them.
 #[derive(Debug, Clone, Copy)]
 pub struct Trim {
@@ -72,7 +75,9 @@ pub struct OpenTrack {
     decoded: Decoded,
     /// True until the first packet after the start or a seek is decoded.
     fresh: bool,
-    /// Timestamp in ticks of the first frame of the first packet that the codec keeps.
+    /// Timestamp in ticks of the first packet.
+    first_pts: i64,
+    /// The same of the first frame of it that the codec keeps.
     first_ts: Option<i64>,
     landing: Landing,
 }
@@ -127,6 +132,7 @@ impl OpenTrack {
             decoder,
             decoded: Decoded::default(),
             fresh: true,
+            first_pts: 0,
             first_ts: None,
             landing: Landing::None,
         }
@@ -165,7 +171,9 @@ impl OpenTrack {
             .samples
             .get(count(start) * channels..)
             .unwrap_or_default();
+        let before = path.stereo.len();
         path.downmix.mix(kept, &mut path.stereo);
+        clean(path.stereo.get_mut(before..).unwrap_or_default());
         path.hold(frames - start, end);
         let most = match self.facts.params.codec {
             CODEC_ID_MP3 => MAX_MP3_HOLD_FRAMES,
@@ -239,6 +247,11 @@ impl OpenTrack {
             };
             path.output.restart(jump.skip_frames);
         }
+    }
+
+    /// The timestamp of the first packet.
+    pub fn first_pts(&self) -> i64 {
+        self.first_pts
     }
 
     /// True for one Opus stream in mono or stereo that is played as it is.
@@ -348,6 +361,7 @@ impl OpenTrack {
             .get()
             .saturating_add(self.frames_to_ticks(trimmed, rate_hz));
         let Some(first_ts) = self.first_ts else {
+            self.first_pts = packet.pts.get();
             self.first_ts = Some(kept_from);
             if self.trim.drop_negative && kept_from < 0 {
                 let before = self.ticks_to_frames(kept_from.unsigned_abs(), rate_hz);
@@ -444,6 +458,16 @@ impl Path {
             .unwrap_or_default();
         self.output.push(sound, ready);
         self.stereo.drain(..count(free) * CHANNELS);
+    }
+}
+
+/// Puts silence where a damaged packet decodes to no sound that can be: the resampler stumbles over
+/// what is not finite, and over what its sums make so.
+fn clean(samples: &mut [f32]) {
+    for sample in samples {
+        // What is no number is no smaller one, either.
+        let is_sound = sample.abs() <= MOST_LOUD;
+        *sample = if is_sound { *sample } else { 0.0 };
     }
 }
 

@@ -10,8 +10,9 @@ use mynah_audio::SAMPLE_RATE_HZ;
 use super::Media;
 use crate::decode::{Bad, Decoder};
 use crate::demux::TrackFacts;
+use crate::matroska::{self, Walk};
 use crate::track::{MAX_HOLD_FRAMES, Trim};
-use crate::{MediaError, matroska, mp4};
+use crate::{MediaError, mp4};
 
 impl Media {
     /// Completes the info from the first decoded sound, or says why there is none.
@@ -85,25 +86,28 @@ impl Media {
         };
         match container {
             "isomp4" => {
-                let found = mp4::read_trim(&mut BufReader::new(source), facts.id, rate_hz);
-                trim.start_frames = trim.start_frames.max(found.start_frames);
-                trim.music_frames = found.music_frames;
+                let found = mp4::read_facts(&mut BufReader::new(source), facts.id, rate_hz);
+                trim.start_frames = trim.start_frames.max(found.trim.start_frames);
+                trim.music_frames = found.trim.music_frames;
+                self.info.chapters = found.chapters;
             }
             "matroska" => {
                 // Small buffer: the scan jumps from header to header.
                 let mut source = BufReader::with_capacity(64, source);
-                let found = matroska::read_facts(&mut source, u64::from(facts.id));
+                let walk = match self.origin.stream() {
+                    Some(_) => Walk::ByCues,
+                    None => Walk::All,
+                };
+                let found = matroska::read_facts(&mut source, u64::from(facts.id), walk);
                 if decoder.pre_skip().is_none() {
                     trim.start_frames = to_frames(found.start_ns);
                 }
                 trim.end_frames = to_frames(found.end_ns).min(MAX_HOLD_FRAMES);
-                // Those of the whole file; the beginning of a stream does not tell.
-                if self.origin.stream().is_none() {
-                    self.clusters = found.clusters;
-                }
+                self.clusters = found.clusters;
                 if let Some(title) = found.title {
                     self.info.offer_title(&title);
                 }
+                self.info.chapters = found.chapters;
             }
             _ => {}
         }

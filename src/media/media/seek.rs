@@ -8,7 +8,7 @@ use super::Media;
 use crate::demux::{Demuxer, Sought};
 use crate::source::{Origin, View};
 use crate::track::OpenTrack;
-use crate::{MediaError, limits, matroska};
+use crate::{MediaError, limits, matroska, mp3};
 
 impl Media {
     /// Goes to `to` from the start of the sound, exactly; past the end is the end. Returns where
@@ -62,13 +62,22 @@ impl Media {
             .info
             .duration
             .is_some_and(|end| frames_of(end) <= target);
-        match jump_to(
-            &mut self.demuxer,
-            &self.origin,
-            &self.clusters,
-            track,
-            jump.ts,
-        ) {
+        let bad_packets = self.damage.bad_packets;
+        let far = if self.demuxer.container() == "mp3" {
+            jump_far(
+                &mut self.demuxer,
+                &self.origin,
+                &mut self.mp3,
+                track,
+                jump.ts,
+            )
+        } else {
+            None
+        };
+        let (demuxer, origin) = (&mut self.demuxer, &self.origin);
+        let sought =
+            far.unwrap_or_else(|| jump_to(demuxer, origin, &self.clusters, track, jump.ts));
+        match sought {
             Sought::Near => {}
             Sought::PastEnd if past_end && !track.length_is_a_guess() => {
                 self.ready.clear();
@@ -86,6 +95,8 @@ impl Media {
         while !self.ended && self.track.as_ref().is_some_and(OpenTrack::is_landing) {
             self.pump()?;
         }
+        // Frames of mp3 that begin in one left out are no damage.
+        self.damage.bad_packets = bad_packets;
         Ok(self
             .track
             .as_ref()
@@ -114,15 +125,68 @@ impl Media {
         let fresh = Self::begin(self.origin.clone())?;
         let (info, bad_packets) = (std::mem::take(&mut self.info), self.damage.bad_packets);
         // What was learned by playing stays known.
-        let chained = self.chained;
+        let (chained, mp3) = (self.chained, self.mp3.take());
         *self = Self {
             info,
             chained,
+            mp3,
             ..fresh
         };
         self.damage.bad_packets = bad_packets.max(self.damage.bad_packets);
         Ok(())
     }
+}
+
+/// An mp3 stream is read through to a place that is no further than this.
+const NEAR_BYTES: u64 = 2 << 20;
+
+/// Frames of mp3 before the wanted one that a decoder may need parts of (their "bit reservoir").
+const MP3_LEAD_FRAMES: u64 = 4;
+
+/// In an mp3 stream: goes close to timestamp `ts` without fetching all before it. `None` where reading
+/// through is as quick, or nothing else is possible.
+fn jump_far(
+    demuxer: &mut Demuxer,
+    origin: &Origin,
+    index: &mut Option<Option<mp3::Index>>,
+    track: &OpenTrack,
+    ts: i64,
+) -> Option<Sought> {
+    let len_bytes = origin.stream()?.len_bytes()?;
+    let (here, from_start) = demuxer.place();
+    let index = index.get_or_insert_with(|| {
+        let mut source = origin.open_for_facts().ok()?;
+        mp3::Index::read(&mut source, len_bytes)
+    });
+    let index = index.as_ref()?;
+    let first = track.first_pts();
+    let number = |ts: i64| {
+        let ticks = u64::try_from(ts.saturating_sub(first)).unwrap_or(0);
+        ticks / index.frames_each()
+    };
+    if index.is_past_end(number(ts)) {
+        return Some(Sought::PastEnd);
+    }
+    let there = index.place_of(number(ts));
+    let through = match ts >= here {
+        true => there.saturating_sub(index.place_of(number(here))),
+        false if from_start => there,
+        false => u64::MAX,
+    };
+    if through < NEAR_BYTES {
+        return None;
+    }
+    let early = number(ts).saturating_sub(MP3_LEAD_FRAMES);
+    let mut source = origin.open_for_facts().ok()?;
+    let place = index.frame_near(&mut source, index.place_of(early));
+    let place = place.ok()??;
+    // Where it is only estimated, it is never later than wanted.
+    let frame = index.frame_at(place).min(number(ts));
+    let ticks = frame.checked_mul(index.frames_each())?;
+    let view = View::Spliced { from: 0, to: place };
+    let opened = Demuxer::open(origin, view).ok()?;
+    *demuxer = opened.begins_at(first.saturating_add_unsigned(ticks));
+    Some(Sought::Near)
 }
 
 /// Brings the demuxer to a place at or before timestamp `ts`.

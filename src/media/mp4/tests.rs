@@ -44,7 +44,7 @@ fn movie(movie_scale: u32, edits: &[[u32; 2]], samples: u32, extra: &[u8]) -> Ve
 }
 
 fn trim(bytes: &[u8]) -> Trim {
-    read_trim(&mut Cursor::new(bytes), 7, 44_100)
+    read_facts(&mut Cursor::new(bytes), 7, 44_100).trim
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn the_itunes_comment_wins_over_the_edit_list() {
 fn other_tracks_and_foreign_bytes_have_no_trimming() {
     let bytes = movie(1000, &[[975, 1024]], 43, &[]);
     assert_eq!(
-        read_trim(&mut Cursor::new(&bytes), 8, 44_100),
+        read_facts(&mut Cursor::new(&bytes), 8, 44_100).trim,
         Trim::default()
     );
     assert_eq!(trim(b"OggS and so on and on"), Trim::default());

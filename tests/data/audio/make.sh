@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes the clips of this folder again. Needs ffmpeg with libmp3lame, libvorbis, libopus and libvpx.
+# Makes the clips of this folder again. Needs ffmpeg with libmp3lame, libvorbis, libopus and libvpx, and
+# opusenc.
 # The clips are committed: the tests do not need ffmpeg.
 set -eu
 cd "$(dirname "$0")"
@@ -61,6 +62,46 @@ make pcm_44k_stereo_24bit.wav  44100 0.07 stereo "$stereo" -c:a pcm_s24le
 make pcm_48k_5_1.wav           48000 0.03 5.1    "$five"   -c:a pcm_s16le
 make adpcm_44k_stereo.wav      44100 0.20653061224 stereo "$stereo" -c:a adpcm_ms
 make opus_11s_clusters.webm    48000 11   mono   '0.25*sin(2*PI*(200*t+60*t*t))' -c:a libopus -b:a 8k -cluster_time_limit 2000
+
+# Files that say something about themselves: a gain, two chapters and a picture.
+about=$(mktemp -d)
+ffmpeg -v error -y -f lavfi -i color=red:s=8x8:r=1:d=1 -frames:v 1 -map_metadata -1 -fflags +bitexact \
+    -flags:v +bitexact -pix_fmt pal8 "$about/cover.png"
+cat > "$about/about.txt" <<'END'
+;FFMETADATA1
+title=Chirp
+REPLAYGAIN_TRACK_GAIN=-7.50 dB
+REPLAYGAIN_TRACK_PEAK=0.250000
+[CHAPTER]
+TIMEBASE=1/1000
+START=0
+END=100
+title=One
+[CHAPTER]
+TIMEBASE=1/1000
+START=100
+END=200
+title=Zwei – zwei
+END
+# about OUTPUT PICTURE-OPTIONS ENCODER-OPTIONS...
+about() {
+    out=$1 picture=$2
+    shift 2
+    # shellcheck disable=SC2086 # several options in one word
+    ffmpeg -v error -y -f lavfi -i "aevalsrc=exprs=$mono:s=48000:d=0.2:c=mono" -i "$about/about.txt" $picture \
+        -map_metadata 1 -map_chapters 1 -fflags +bitexact -flags:a +bitexact "$@" "$out"
+}
+picture="-i $about/cover.png -map 0:a -map 2:v -c:v copy -disposition:v attached_pic"
+about about.mp3  "$picture" -c:a libmp3lame -b:a 32k
+about about.flac "$picture" -c:a flac -sample_fmt s16
+about about.m4a  "$picture" -c:a aac -b:a 32k
+about about.mka  "-attach $about/cover.png -metadata:s:t mimetype=image/png" -c:a libopus -b:a 16k
+about "$about/plain.wav" '' -c:a pcm_s16le -map_metadata -1
+opusenc --quiet --bitrate 16 --serial 1 --discard-comments --title Chirp --comment R128_TRACK_GAIN=-1920 \
+    --comment CHAPTER001=00:00:00.000 --comment CHAPTER001NAME=One \
+    --comment CHAPTER002=00:00:00.100 --comment 'CHAPTER002NAME=Zwei – zwei' \
+    --picture "$about/cover.png" "$about/plain.wav" about.opus
+rm -r "$about"
 
 # A file with a picture and no sound.
 ffmpeg -v error -y -f lavfi -i color=red:s=16x16:r=5:d=0.4 -map_metadata -1 -fflags +bitexact \

@@ -231,3 +231,108 @@ fn a_cut_file_and_a_tiny_one_end_in_time() {
         assert_eq!(heard + lost, frames);
     }
 }
+
+#[test]
+fn a_packet_is_passed_on_if_it_is_one_frame_of_20_ms_in_any_mode_and_only_then() {
+    let mut passed = 0;
+    for toc in 0..=255u8 {
+        // Long enough for every code; a code 3 packet of one frame is one, too, but nobody makes them.
+        let data = [&[toc, 1][..], &[7; 60]].concat();
+        let alone = toc & 3 == 0 && packet_frames(&data) == Ok(FRAMES);
+        let frames = FRAMES as u64;
+        let entry = |start, data: &[u8]| Entry {
+            start,
+            frames,
+            padding: 0,
+            data: data.into(),
+        };
+        assert_eq!(entry(5 * STEP, &data).is_whole(), alone, "{toc:#x}");
+        assert!(!entry(5 * STEP + 480, &data).is_whole(), "off the grid");
+        assert!(
+            !entry(0, &data[..2]).is_whole(),
+            "a pause in the transmission"
+        );
+        passed += u32::from(alone);
+    }
+    // Five of SILK and hybrid, four of CELT; mono and stereo.
+    assert_eq!(passed, 2 * 9);
+}
+
+/// Mono at 8 kbit/s, in clusters of 2 s.
+fn webm() -> Media {
+    let clip = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/data/audio/opus_11s_clusters.webm"
+    );
+    crate::open(clip.as_ref(), &OpenOptions::default()).unwrap()
+}
+
+#[test]
+fn mono_packets_of_a_webm_file_are_passed_on_to_its_end_and_after_every_seek() {
+    let whole = all(&mut webm(), |_| false);
+    let frames: usize = whole
+        .iter()
+        .map(|g| g.sound.as_ref().map_or(FRAMES, |s| s.len() / 2))
+        .sum();
+    let ahead = PACKET_LEAD_FRAMES - LOOKAHEAD_FRAMES;
+    assert_eq!(
+        frames + ahead,
+        11 * 48_000,
+        "to the last frame, and no padding"
+    );
+    let packets: Vec<_> = whole.iter().filter_map(|g| g.packet.clone()).collect();
+    assert!(packets.len() + 2 >= whole.len(), "only the end is exact");
+    assert!(packets.iter().all(|packet| packet[0] & 4 == 0), "mono");
+
+    // What the packets decode to is what the file sounds like.
+    let mut decoder = Decoder::new().unwrap();
+    let mut heard = vec![];
+    for packet in &packets {
+        let mut block = SILENT_BLOCK;
+        decoder.decode(packet, &mut block).unwrap();
+        heard.extend(block);
+    }
+    let mut media = webm();
+    let (mut block, mut truth) = (SILENT_BLOCK, vec![]);
+    while media.read(&mut block).unwrap() == Read::Full {
+        truth.extend(block);
+    }
+    let heard = &heard[LOOKAHEAD_FRAMES * 2..];
+    let common = heard.len().min(truth.len());
+    let snr = measure::snr_db(&truth[..common], &heard[..common]);
+    assert!(snr > 60.0, "{snr} dB");
+
+    for ms in [5_999u64, 700, 10_500, 2_000, 0] {
+        let to = Duration::from_millis(ms);
+        assert_eq!(media.seek(to).unwrap(), to);
+        let given = all(&mut media, |_| false);
+        let rest: Vec<_> = given.iter().filter_map(|g| g.packet.clone()).collect();
+        let place = packets.len() - rest.len();
+        assert_eq!(rest, packets[place..], "{ms} ms");
+        let wanted = ms as usize * 48 + LOOKAHEAD_FRAMES;
+        let slot = wanted.saturating_sub(PACKET_LEAD_FRAMES) / FRAMES;
+        assert_eq!(place, slot + usize::from(slot > 0), "{ms} ms");
+        assert_eq!(given.len() + slot, whole.len(), "{ms} ms");
+    }
+}
+
+#[test]
+fn a_file_that_is_sought_to_its_end_or_over_gives_no_packet_any_more() {
+    let mut media = webm();
+    for ms in [10_995, 11_000, 99_000] {
+        media.seek(Duration::from_millis(ms)).unwrap();
+        let given = all(&mut media, |_| false);
+        assert!(
+            given.len() <= 2 && given.iter().all(|g| g.packet.is_none()),
+            "{ms}: {given:?}"
+        );
+    }
+    media.seek(Duration::from_secs(1)).unwrap();
+    assert!(
+        all(&mut media, |_| false)
+            .iter()
+            .filter(|g| g.packet.is_some())
+            .count()
+            > 490
+    );
+}
