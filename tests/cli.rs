@@ -56,7 +56,7 @@ fn fails(finished: &Finished, code: i32, parts: &[&str]) {
 #[test]
 fn help_and_version_are_answers() {
     let house = House::shipped();
-    for command in ["run", "serve", "check", "demo"] {
+    for command in ["run", "serve", "check", "demo", "bench"] {
         let help = house.mynah(&[command, "--help"]);
         assert_eq!((help.code(), help.stderr.as_str()), (0, ""), "{command}");
         assert!(help.stdout.contains("Usage: mynah"), "{}", help.stdout);
@@ -89,6 +89,28 @@ fn what_cannot_be_understood_is_wrong_usage() {
         &["sometimes", "required"],
     );
     fails(&house.mynah(&["check", "extra"]), 2, &["extra"]);
+    fails(&house.mynah(&["bench", "--complexity", "11"]), 2, &["11"]);
+    fails(
+        &house.mynah(&["bench", "--seconds", "0"]),
+        2,
+        &["between 0.5 and 600"],
+    );
+}
+
+#[test]
+fn a_bench_of_two_sessions_says_what_they_cost_in_one_document() {
+    let house = House::shipped();
+    let args = ["bench", "--sessions", "2", "--seconds", "0.5", "--json"];
+    let said = house.mynah(&args);
+    assert_eq!(said.code(), 0, "{}", said.stderr);
+    let json: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert!(json["capacity"].is_null(), "{json}");
+    assert_eq!(json["setup"]["complexity"], 10);
+    assert!(json["stages_us"]["encode"].as_f64().unwrap() > 0.0);
+    let load = &json["loads"][0];
+    assert_eq!(load["sessions"], 2);
+    assert!(load["frames_sent"].as_u64().unwrap() > 0, "{json}");
+    assert!(load["cpu_us_per_frame"].as_f64().unwrap() > 0.0);
 }
 
 #[test]

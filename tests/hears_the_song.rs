@@ -54,6 +54,32 @@ async fn a_listener_hears_every_frame_once_and_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_album_in_two_files_is_heard_as_one_song() {
+    let scene = Scene::new();
+    let source = mynah_testkit::song(6.0);
+    // No whole number of frames: the second part begins inside a packet.
+    let (first, second) = source.split_at(2 * (3 * 48_000 + 137));
+    scene.wav("part one.wav", first);
+    scene.wav("part two.wav", second);
+    let (_program, control) = scene.run(MYNAH);
+    let alice = control.user_in_voice("alice").await;
+    let bob = control.user_in_voice("bob").await;
+    let script = async {
+        play(&control, &alice, "part one").await;
+        let next = json!({ "query": "part two" });
+        let said = control.say(&alice, "play", next).await;
+        assert!(said.contains("Added"), "{said}");
+    };
+    let (heard, ()) = tokio::join!(control.hear(&bob, 8.5, "wav", None), script);
+    let heard = samples(&heard);
+    let compared = measure::compare(&source, &heard, LAG).expect("the song is in the recording");
+    assert!(compared.frames.is_clean(), "{:?}", compared.frames);
+    assert!(compared.frames.compared >= 298, "{:?}", compared.frames);
+    assert!(compared.snr_db > 20.0, "{compared:?}");
+    assert_eq!(compared.drift_frames, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_song_survives_loss_and_closed_gateways_without_a_rejoin() {
     let scene = Scene::new();
     let (_, source) = scene.song("sweep.wav", 14.0);

@@ -27,6 +27,10 @@ async fn the_commands_are_known_and_an_unknown_one_lists_them() {
         "queue",
         "nowplaying",
         "volume",
+        "seek",
+        "loop",
+        "filter",
+        "previous",
         "leave",
     ] {
         assert!(text.contains(name), "{name} is missing: {text}");
@@ -52,7 +56,13 @@ async fn wrong_uses_get_an_answer_that_only_the_asker_sees() {
         ),
         ("leave", json!({}), "not in a voice channel"),
         ("pause", json!({}), "Nothing is playing"),
-        ("queue", json!({}), "empty"),
+        ("queue show", json!({}), "empty"),
+        ("seek", json!({ "to": "soon" }), "`1:02`"),
+        (
+            "filter",
+            json!({ "preset": "nightcroe" }),
+            "Did you mean `nightcore`?",
+        ),
         ("nowplaying", json!({}), "Nothing is playing"),
     ];
     for (command, options, expected) in cases {
@@ -81,21 +91,30 @@ async fn wrong_uses_get_an_answer_that_only_the_asker_sees() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_whole_evening_of_commands_is_answered_sensibly() {
     let scene = Scene::new();
-    scene.song("first song.wav", 30.0);
-    scene.song("second song.wav", 30.0);
+    // Short enough that the next one is made ready to follow while the commands come.
+    scene.song("first song.wav", 14.0);
+    scene.song("second song.wav", 14.0);
     let (_program, control) = scene.run(MYNAH);
     let alice = control.user_in_voice("alice").await;
     let steps = [
         ("play", json!({ "query": "first" }), "Now playing"),
         ("play", json!({ "query": "second" }), "Added"),
         ("nowplaying", json!({}), "first song"),
-        ("queue", json!({}), "second song"),
+        ("queue show", json!({}), "second song"),
+        ("seek", json!({ "to": "+5" }), "goes on at 0:0"),
+        ("seek", json!({ "to": "99:00" }), "only 0:14 long"),
+        ("loop", json!({ "mode": "queue" }), "goes round"),
+        ("filter", json!({ "preset": "nightcore" }), "now nightcore"),
+        ("filter", json!({ "preset": "off" }), "as it is"),
+        ("loop", json!({ "mode": "off" }), "Nothing is looped"),
         ("pause", json!({}), "Paused"),
         ("pause", json!({}), "already paused"),
         ("resume", json!({}), "Going on"),
         ("resume", json!({}), "not paused"),
         ("volume", json!({}), "100"),
         ("volume", json!({ "percent": 40 }), "40"),
+        ("skip", json!({}), "second song"),
+        ("previous", json!({}), "first song"),
         ("skip", json!({}), "second song"),
         ("stop", json!({}), "Stopped"),
         ("leave", json!({}), "Left"),

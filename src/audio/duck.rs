@@ -64,6 +64,22 @@ impl DuckMatrix {
         self
     }
 
+    /// The same rules, and `lane` goes down by `db` while `trigger` sounds.
+    #[must_use]
+    pub fn with(mut self, trigger: Lane, lane: Lane, db: f32) -> Self {
+        self.rules[trigger.index()][lane.index()] = db;
+        self
+    }
+
+    /// The same rules, and what steps back for people who talk takes so long, ms, to go down and to
+    /// come back.
+    #[must_use]
+    pub fn with_human_glide(mut self, attack_ms: f32, release_ms: f32) -> Self {
+        self.attack_ms[HUMAN] = attack_ms;
+        self.release_ms[HUMAN] = release_ms;
+        self
+    }
+
     /// True when people who talk turn anything down: whether it is worth listening for them.
     #[must_use]
     pub fn heeds_humans(&self) -> bool {

@@ -31,6 +31,8 @@ pub(super) enum Command {
     Demo(DemoArgs),
     /// Show every mistake in the configuration at once.
     Check(CheckArgs),
+    /// Measure how many voice sessions this machine carries, and what stops it there.
+    Bench(BenchArgs),
 }
 
 /// `mynah run`.
@@ -125,6 +127,32 @@ pub(super) struct CheckArgs {
     /// Also log in for a moment, and say as whom.
     #[arg(long)]
     pub online: bool,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `mynah bench`.
+#[derive(Debug, Args)]
+pub(super) struct BenchArgs {
+    /// Listen to each load so long [default: 3].
+    #[arg(long, value_name = "N")]
+    pub seconds: Option<f64>,
+    /// Measure this many sessions instead of looking for the most.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub sessions: Option<u16>,
+    /// Effort of the Opus encoder, as [voice] complexity.
+    #[arg(long, value_name = "0-10", default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=10))]
+    pub complexity: u8,
+    /// Play Opus files, which go out as they are.
+    #[arg(long)]
+    pub passthrough: bool,
+    /// Sound threads, as [voice] threads.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub threads: u16,
+    /// Do without real-time scheduling, as [voice] realtime = false.
+    #[arg(long)]
+    pub no_realtime: bool,
     /// Print one JSON document.
     #[arg(long)]
     pub json: bool,

@@ -6,8 +6,9 @@ use mynah_server::crowd::{self, BoxFuture, Crowd};
 use mynah_users::{self as users, TicketOffice, Users};
 use mynah_wire::UserId;
 
-/// The crowd of the embedded server.
-pub(super) struct CrowdOfUsers {
+/// The crowd of the embedded server: people who join voice, speak and hear as its control API asks
+/// them to. Handed over with [`Server::set_crowd`].
+pub struct CrowdOfUsers {
     users: Users,
 }
 

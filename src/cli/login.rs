@@ -1,13 +1,16 @@
 //! Where the bot lives, and getting it in.
 
 use std::path::Path;
+use std::time::Duration;
 
-use mynah_engine::{Bitrate, Bot, BotConfig, EventStream, RestError, StartError, StopReason};
+use mynah_engine::{
+    Bitrate, Bot, BotConfig, DuckMatrix, EventStream, Lane, RestError, StartError, StopReason,
+};
 use mynah_server::{Server, ServerConfig};
 use mynah_wire::Secret;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Api, Config};
+use crate::config::{Api, Config, Mix};
 
 use super::exit::{Failure, chain};
 use super::settings::absolute;
@@ -113,15 +116,41 @@ pub(super) async fn log_in(
     bot.allow_legacy_modes = voice.allow_legacy_modes;
     bot.bitrate = voice.bitrate_bps.map_or(Bitrate::Auto, Bitrate::Fixed);
     bot.complexity = voice.complexity;
+    bot.duck = ducking(voice.mix);
     bot.fifo = voice.realtime;
     bot.tick_threads = voice.threads;
     bot.presence = Some(config.discord.status.presence());
     bot.reconnect_give_up = voice.reconnect_give_up;
     bot.cache_dir = config.paths.cache.clone();
     bot.max_fetch_bytes = config.net.max_body_bytes;
+    bot.loudness_lufs = loudness(config);
+    bot.fetch_timeout = config.net.timeout;
+    bot.fetch_redirects = config.net.max_redirects;
     bot.fetch_origins = place.fetch_origins.clone();
     let started = Bot::start_unless(bot, stop.cancelled()).await;
     started.map_err(|error| refused(&error, place))
+}
+
+/// `[plugins.music] loudness_lufs`; it stands with the music, and the engine does it.
+fn loudness(config: &Config) -> Option<f32> {
+    let music = config.plugins.iter().find(|plugin| plugin.id == "music")?;
+    let settings: mynah_music::Config = serde_json::from_value(music.settings.clone()).ok()?;
+    settings.loudness_lufs.target().ok().flatten()
+}
+
+/// The rules of `[voice.mix]`; what a notice does, and how fast, is as in the house.
+fn ducking(mix: Mix) -> DuckMatrix {
+    let ms = |time: Duration| time.as_secs_f32() * 1000.0;
+    let talk = mix.human;
+    let rules = DuckMatrix::HOUSE
+        .with(Lane::Speech, Lane::Bed, mix.duck_speech_db)
+        .with(Lane::Fx, Lane::Bed, mix.duck_fx_db);
+    match talk.enabled {
+        true => rules
+            .with_human(talk.db)
+            .with_human_glide(ms(talk.attack), ms(talk.release)),
+        false => rules,
+    }
 }
 
 /// The bot's name, for people.

@@ -3,6 +3,7 @@
 //! Results go to standard output, everything else to standard error. Exit codes are in [`exit`].
 
 mod args;
+mod bench;
 mod check;
 mod crowd;
 mod demo;
@@ -19,6 +20,8 @@ mod settings;
 mod signals;
 mod song;
 mod welcome;
+
+pub use crowd::CrowdOfUsers;
 
 use std::process::ExitCode;
 
@@ -49,6 +52,7 @@ pub fn main() -> ExitCode {
         Some(Command::Serve(args)) => serve::serve(&args),
         Some(Command::Demo(args)) => demo::demo(&args),
         Some(Command::Check(args)) => check::check(&args),
+        Some(Command::Bench(args)) => bench::bench(&args),
     };
     match outcome {
         Ok(()) => Exit::Fine.into(),

@@ -96,13 +96,18 @@ pub const SECTIONS: &[Section] = &[
         docs: &["The voice connection and the sound sent over it."],
     },
     Section {
+        name: "voice.mix",
+        docs: &["Who steps back for whom when several sounds play at once."],
+    },
+    Section {
         name: "server",
         docs: &["The embedded server; used with api = \"embedded\" only. It listens on 127.0.0.1."],
     },
     Section {
         name: "plugins.music",
         docs: &[
-            "Music: /play, /pause, /resume, /skip, /stop, /queue, /nowplaying, /volume, /leave.",
+            "Music: /play, /pause, /resume, /skip, /stop, /queue, /nowplaying, /volume, /seek, /loop,",
+            "/filter, /previous, /replay, /leave.",
         ],
     },
 ];
@@ -264,6 +269,20 @@ pub const KEYS: &[Key] = &[
         "\"256MiB\"",
         &["Largest single download."],
     ),
+    set(
+        "net",
+        "timeout",
+        Kind::Text,
+        "\"15s\"",
+        &["How long a server may take to begin its answer, or to go on with it, 1s to 5m."],
+    ),
+    set(
+        "net",
+        "max_redirects",
+        Kind::Toml,
+        "4",
+        &["How often a download may be sent on to another address, 0 to 20."],
+    ),
     // ---------------------------------------------------------------------------------------
     set(
         "voice",
@@ -321,6 +340,33 @@ pub const KEYS: &[Key] = &[
         Kind::Toml,
         "false",
         &["Accept voice encryption that Discord has withdrawn, if a server offers nothing better."],
+    ),
+    // ---------------------------------------------------------------------------------------
+    set(
+        "voice.mix",
+        "duck_speech_db",
+        Kind::Toml,
+        "-12.0",
+        &[
+            "How far music goes down while the bot speaks, in dB: -60 to 0, where 0 leaves it alone.",
+        ],
+    ),
+    set(
+        "voice.mix",
+        "duck_fx_db",
+        Kind::Toml,
+        "-6.0",
+        &["Likewise while a sound effect plays."],
+    ),
+    set(
+        "voice.mix",
+        "duck_on_human_talk",
+        Kind::Toml,
+        "{ enabled = false, db = -9.0, attack = \"80ms\", release = \"400ms\" }",
+        &[
+            "Music and effects step back while people talk in the channel: how far, how fast down, and",
+            "how fast up again (5ms to 1m).",
+        ],
     ),
     // ---------------------------------------------------------------------------------------
     set(
@@ -404,6 +450,27 @@ pub const KEYS: &[Key] = &[
         "50",
         &["How many played tracks are remembered in each server."],
     ),
+    set(
+        "plugins.music",
+        "crossfade",
+        Kind::Text,
+        "\"0s\"",
+        &[
+            "How long one track fades over into the next, 0s to 12s. 0s joins them without a gap, as an",
+            "album wants it.",
+        ],
+    ),
+    set(
+        "plugins.music",
+        "loudness_lufs",
+        Kind::Toml,
+        "\"off\"",
+        &[
+            "Makes every track equally loud, by its ReplayGain or R128 tags, else by listening through it",
+            "once: a number from -30 to -8 (LUFS), -16.0 being usual. \"off\" leaves every track exactly as",
+            "it is, and lets Opus files through without another encoding.",
+        ],
+    ),
 ];
 
 /// Keys of the host that every plugin's table may have; all others are the plugin's own.
@@ -420,6 +487,19 @@ pub fn names(section: &str) -> impl Iterator<Item = &'static str> {
     KEYS.iter()
         .filter(move |key| key.section == section)
         .map(|key| key.name)
+}
+
+/// Whether there is a table of that dotted name.
+pub fn is_table(name: &str) -> bool {
+    SECTIONS.iter().any(|section| section.name == name)
+}
+
+/// The names of the tables that stand in a table.
+pub fn tables_in(outer: &str) -> impl Iterator<Item = &'static str> {
+    SECTIONS.iter().filter_map(move |section| {
+        let (table, name) = section.name.rsplit_once('.')?;
+        (table == outer).then_some(name)
+    })
 }
 
 /// The tables whose names have no dot, and `plugins`.

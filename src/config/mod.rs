@@ -19,6 +19,7 @@ pub mod document;
 mod environment;
 pub mod keys;
 mod mask;
+mod mix;
 mod parse;
 mod plugins;
 mod reader;
@@ -33,8 +34,8 @@ use std::path::Path;
 pub use diagnostic::{Report, Severity};
 pub use plugins::{Plugin, PluginCheck, PluginFinding};
 pub use typed::{
-    Api, CommandScope, Config, Discord, Log, LogFormat, LogLevel, Net, Paths, Server, Status,
-    StatusKind, Voice,
+    Api, CommandScope, Config, Discord, HumanTalk, Log, LogFormat, LogLevel, Mix, Net, Paths,
+    Server, Status, StatusKind, Voice,
 };
 
 use document::Origin;

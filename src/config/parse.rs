@@ -79,6 +79,21 @@ pub(super) fn whole(node: &Node, from: i128, to: i128) -> Parsed<i128> {
     }
 }
 
+/// A number between two bounds, both included; a whole one will do.
+pub(super) fn number(node: &Node, from: f64, to: f64) -> Parsed<f64> {
+    let range = format!("write a number from {from} to {to}, without quotes");
+    let number = match &node.value {
+        Value::Decimal(number) => *number,
+        Value::Whole(whole) => *whole as f64,
+        _ => return Err(wrong_kind(node, "a number", &range)),
+    };
+    if (from..=to).contains(&number) {
+        Ok(number)
+    } else {
+        Err(Problem::at(node, "the number is out of range", range))
+    }
+}
+
 /// One of several words.
 pub(super) fn choice<T: Copy>(node: &Node, choices: &[(&str, T)]) -> Parsed<T> {
     let written = text(node)?;

@@ -127,9 +127,20 @@ impl<'a> Reader<'a> {
         if !self.is_table(section) {
             return;
         }
+        self.check_keys(&section.name, section);
+    }
+
+    /// The keys of a table, and of the tables that stand in it.
+    fn check_keys(&mut self, path: &str, section: &Entry) {
         for entry in section.node.entries() {
-            if find(&section.name, &entry.name).is_none() {
-                self.unknown(&section.name, entry, keys::names(&section.name));
+            let inner = format!("{path}.{}", entry.name);
+            if keys::is_table(&inner) {
+                if self.is_table(entry) {
+                    self.check_keys(&inner, entry);
+                }
+            } else if find(path, &entry.name).is_none() {
+                let known = keys::names(path).chain(keys::tables_in(path));
+                self.unknown(path, entry, known);
             }
         }
     }
@@ -166,7 +177,12 @@ impl<'a> Reader<'a> {
                 entry.name,
                 entry.node.value.kind()
             );
-            let help = format!("write a line [{}] and the keys below it", entry.name);
+            let name = keys::SECTIONS
+                .iter()
+                .map(|section| section.name)
+                .find(|name| name.rsplit('.').next() == Some(&entry.name))
+                .unwrap_or(&entry.name);
+            let help = format!("write a line [{name}] and the keys below it");
             self.note(Severity::Error, "", entry.place.clone(), message, help);
         }
         is

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::diagnostic::Severity;
 use super::discord::discord;
 use super::document::Node;
+use super::mix::mix;
 use super::parse::{self, Folders, Parsed, Problem};
 use super::plugins::Plugin;
 use super::reader::Reader;
@@ -44,9 +45,7 @@ pub(super) fn read(
     let library = library(reader, &folders, data.is_some());
     let cache = reader.read("paths", "cache", |node| parse::path(node, &folders));
     let log = log(reader);
-    let max_body_bytes = reader.read("net", "max_body", |node| {
-        parse::size(node, 1 << 10, 16 << 30)
-    });
+    let net = net(reader);
     let voice = voice(reader);
     let server = server(reader);
     Some(Config {
@@ -58,9 +57,7 @@ pub(super) fn read(
             cache: cache?,
         },
         log: log?,
-        net: Net {
-            max_body_bytes: max_body_bytes?,
-        },
+        net: net?,
         voice: voice?,
         server: server?,
         plugins,
@@ -144,6 +141,21 @@ fn log(reader: &mut Reader<'_>) -> Option<Log> {
     })
 }
 
+fn net(reader: &mut Reader<'_>) -> Option<Net> {
+    let max_body_bytes = reader.read("net", "max_body", |node| {
+        parse::size(node, 1 << 10, 16 << 30)
+    });
+    let timeout = reader.read("net", "timeout", |node| {
+        parse::duration(node, Duration::from_secs(1), Duration::from_secs(300))
+    });
+    let max_redirects = reader.read("net", "max_redirects", |node| parse::whole(node, 0, 20));
+    Some(Net {
+        max_body_bytes: max_body_bytes?,
+        timeout: timeout?,
+        max_redirects: usize::try_from(max_redirects?).ok()?,
+    })
+}
+
 fn voice(reader: &mut Reader<'_>) -> Option<Voice> {
     let bitrate_bps = reader.read("voice", "bitrate", parse::bitrate);
     let complexity = reader.read("voice", "complexity", |node| parse::whole(node, 0, 10));
@@ -158,6 +170,7 @@ fn voice(reader: &mut Reader<'_>) -> Option<Voice> {
     let threads = reader.read("voice", "threads", |node| parse::whole(node, 1, 64));
     let dave = reader.read("voice", "dave", parse::flag);
     let allow_legacy_modes = reader.read("voice", "allow_legacy_modes", parse::flag);
+    let mix = mix(reader);
     Some(Voice {
         bitrate_bps: bitrate_bps?,
         complexity: u8::try_from(complexity?).ok()?,
@@ -166,6 +179,7 @@ fn voice(reader: &mut Reader<'_>) -> Option<Voice> {
         threads: usize::try_from(threads?).ok()?,
         dave: dave?,
         allow_legacy_modes: allow_legacy_modes?,
+        mix: mix?,
     })
 }
 

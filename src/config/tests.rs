@@ -122,6 +122,45 @@ fn all_errors_are_shown_at_once_with_line_caret_and_suggestion() {
 }
 
 #[test]
+fn the_mix_and_the_net_are_checked_key_by_key() {
+    let case = Case::new(
+        "[net]\ntimeout = \"0s\"\nmax_redirects = 21\n[voice.mix]\nduck_speech_db = 3\nduck_fx_dB = -1\n\
+         duck_on_human_talk = { enabld = true, db = \"soft\", attack = \"2m\" }\n[voice]\nmx = 1\n",
+    );
+    let printed = case.fails(&[("MYNAH__VOICE__MIX__DUCK_FX_DB", "loud")]);
+    for part in [
+        "`0s` is out of range",
+        "max_redirects = 21\n    |                 ^^ write a whole number from 0 to 20",
+        "bot.toml:5:18 [voice.mix]\n  5 | duck_speech_db = 3\n    |                  ^ write a number from -60 to 0",
+        "did you mean `duck_fx_db`?",
+        "did you mean `enabled`?",
+        "expected a number, found a string",
+        "`2m` is out of range",
+        "unknown key `mx`\n  bot.toml:9:1 [voice]",
+        "did you mean `mix`?",
+        "environment variable MYNAH__VOICE__MIX__DUCK_FX_DB",
+    ] {
+        assert!(printed.contains(part), "missing: {part}\nin:\n{printed}");
+    }
+    let printed = Case::new("[voice]\nmix = 1\n").fails(&[]);
+    assert!(printed.contains("write a line [voice.mix]"), "{printed}");
+}
+
+#[test]
+fn what_is_left_out_of_an_inline_table_is_as_shipped() {
+    let mix = |text: &str| Case::new(text).load(&[]).expect("fine").config.voice.mix;
+    let shipped = mix("");
+    assert_eq!((shipped.duck_speech_db, shipped.duck_fx_db), (-12.0, -6.0));
+    assert!(!shipped.human.enabled);
+    let set = mix("[voice.mix]\nduck_fx_db = 0\nduck_on_human_talk = { enabled = true }\n");
+    let human = typed::HumanTalk {
+        enabled: true,
+        ..shipped.human
+    };
+    assert_eq!((set.duck_fx_db, set.human), (0.0, human));
+}
+
+#[test]
 fn syntax_errors_come_with_the_other_errors() {
     let case =
         Case::new("[log]\nlevel = \"loud\"\nformat == \"json\"\n[voice]\nbitrat = \"auto\"\n");

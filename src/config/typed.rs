@@ -161,6 +161,10 @@ pub enum LogFormat {
 pub struct Net {
     /// Largest download in bytes.
     pub max_body_bytes: u64,
+    /// How long a server may be silent.
+    pub timeout: Duration,
+    /// How often a download may be sent on.
+    pub max_redirects: usize,
 }
 
 /// `[voice]`
@@ -180,6 +184,32 @@ pub struct Voice {
     pub dave: bool,
     /// Accept withdrawn encryption modes.
     pub allow_legacy_modes: bool,
+    /// `[voice.mix]`
+    pub mix: Mix,
+}
+
+/// `[voice.mix]`
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Mix {
+    /// How far music goes down for speech, dB, 0 or less.
+    pub duck_speech_db: f32,
+    /// How far music goes down for effects, dB, 0 or less.
+    pub duck_fx_db: f32,
+    /// How music and effects go down for people who talk.
+    pub human: HumanTalk,
+}
+
+/// `duck_on_human_talk` of `[voice.mix]`
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HumanTalk {
+    /// Whether they do.
+    pub enabled: bool,
+    /// How far, dB, 0 or less.
+    pub db: f32,
+    /// How long the way down takes.
+    pub attack: Duration,
+    /// How long the way back takes.
+    pub release: Duration,
 }
 
 /// `[server]`

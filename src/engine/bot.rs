@@ -1,5 +1,6 @@
 //! The handle: log in, join, play, leave, shut down.
 
+mod broadcast;
 mod play;
 mod sessions;
 
@@ -7,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use mynah_audio::EncoderPolicy;
 use mynah_dave::group::Identity;
 use mynah_pulse::{Pulse, PulseConfig, PulseHandle, SessionKey};
 use mynah_session::gateway;
@@ -17,9 +19,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::broadcasts::Broadcasts;
 use crate::cache::Cache;
 use crate::crypto::CryptoPool;
-use crate::fetch::Fetcher;
+use crate::fetch::{self, Fetcher};
+use crate::loudness::Loudness;
 use crate::pool::Pool;
 use crate::pump;
 use crate::rest::Rest;
@@ -28,8 +32,8 @@ use crate::shard::{IdentifyPermits, ShardHandle};
 use crate::tracks::Tracks;
 use crate::voice::VoiceCommand;
 use crate::{
-    BotConfig, Event, EventStream, File, Resolvers, RestError, StartError, VoiceError, clock,
-    connect,
+    BotConfig, BroadcastId, Event, EventStream, File, Resolvers, RestError, StartError, VoiceError,
+    clock, connect,
 };
 
 /// Events waiting for the host (architecture.md B6 row 1).
@@ -64,11 +68,14 @@ pub(crate) struct Inner {
     pulse: Mutex<Option<Pulse>>,
     mixes: PulseHandle,
     pub(crate) tracks: Tracks,
+    broadcasts: Broadcasts,
     pool: Pool,
     crypto: Arc<CryptoPool>,
     /// One for the whole process (dave.md section 8); none without end-to-end encryption.
     identity: Option<Arc<Identity>>,
     fetcher: Fetcher,
+    /// Brings tracks to one loudness, if the operator wants that.
+    loudness: Option<Arc<Loudness>>,
     resolvers: Resolvers,
     pub(crate) events: mpsc::Sender<Event>,
     rng: Mutex<Rng>,
@@ -81,6 +88,12 @@ type Begun = (Bot, mpsc::Receiver<Event>, watch::Receiver<Progress>, u32);
 struct Voice {
     commands: mpsc::Sender<VoiceCommand>,
     key: SessionKey,
+    /// How its mix is encoded.
+    policy: EncoderPolicy,
+    /// Whether it matters there that people talk.
+    listens: Arc<watch::Sender<bool>>,
+    /// What is heard there under its own tracks.
+    tuned: Option<BroadcastId>,
 }
 
 #[derive(Deserialize)]
@@ -187,11 +200,23 @@ impl Bot {
             path: config.cache_dir.display().to_string(),
             source,
         })?;
+        let measured = config.cache_dir.join("loudness");
+        let loudness = config.loudness_lufs.and_then(|target| {
+            let known = Loudness::new(target, measured);
+            known
+                .map(Arc::new)
+                .map_err(|error| tracing::warn!(%error, "tracks play as loud as they are"))
+                .ok()
+        });
         let fetcher = Fetcher::new(
             &tls,
             config.cache_dir.clone(),
             config.max_fetch_bytes,
             config.fetch_origins.clone(),
+            fetch::Limits {
+                silence: config.fetch_timeout,
+                redirects: config.fetch_redirects,
+            },
         )
         .map_err(|error| StartError::Certificate(error.to_string()))?;
         let threads = config.tick_threads.max(1);
@@ -243,10 +268,12 @@ impl Bot {
             pulse: Mutex::new(Some(pulse)),
             mixes,
             tracks: Tracks::default(),
+            broadcasts: Broadcasts::default(),
             pool: Pool::new(std::thread::available_parallelism().map_or(2, usize::from)),
             crypto: Arc::new(crypto),
             identity,
             fetcher,
+            loudness,
             events,
             rng: Mutex::new(rng),
         });

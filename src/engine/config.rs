@@ -6,7 +6,7 @@ use std::time::Duration;
 use mynah_wire::Secret;
 use serde_json::Value;
 
-use crate::Resolvers;
+use crate::{DuckMatrix, Resolvers};
 
 /// Encoder bitrate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,10 @@ pub struct BotConfig {
     pub bitrate: Bitrate,
     /// Encoder complexity, 0 to 10.
     pub complexity: u8,
+    /// Which lane turns which down in every new voice session.
+    pub duck: DuckMatrix,
+    /// The loudness every track is brought to, LUFS (EBU R128); `None` leaves them as they are.
+    pub loudness_lufs: Option<f32>,
     /// Ask for real-time scheduling of the tick threads.
     pub fifo: bool,
     /// Number of tick threads, at least 1.
@@ -51,6 +55,10 @@ pub struct BotConfig {
     pub cache_dir: PathBuf,
     /// Largest download in bytes.
     pub max_fetch_bytes: u64,
+    /// How long a server that is fetched from may be silent.
+    pub fetch_timeout: Duration,
+    /// How many redirects one request may be sent through.
+    pub fetch_redirects: usize,
     /// Origins (`http://127.0.0.1:PORT`) that may be fetched from although they are not public.
     pub fetch_origins: Vec<String>,
     /// Who else finds sounds, in this order, before files and web addresses as they are.
@@ -72,12 +80,16 @@ impl BotConfig {
             dave: true,
             bitrate: Bitrate::Auto,
             complexity: 10,
+            duck: DuckMatrix::HOUSE,
+            loudness_lufs: None,
             fifo: true,
             tick_threads: 1,
             presence: None,
             reconnect_give_up: Duration::from_secs(600),
             cache_dir: std::env::temp_dir().join("mynah-cache"),
             max_fetch_bytes: 256 << 20,
+            fetch_timeout: Duration::from_secs(15),
+            fetch_redirects: 4,
             fetch_origins: Vec::new(),
             resolvers: Resolvers::default(),
             seed: None,

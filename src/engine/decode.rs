@@ -6,21 +6,18 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use mynah_audio::FRAMES;
 use mynah_media::{MediaError, OpenOptions};
-use mynah_pulse::{RingReader, RingWriter};
+use mynah_pulse::RingReader;
 use tokio::sync::oneshot;
 
-use crate::TrackId;
 use crate::fetch::Input;
+use crate::fill::{Fill, RING_BLOCKS};
+use crate::loudness::Loudness;
 use crate::pool::{Job, Next, Pool};
-use crate::reel::{Cargo, Filled, Item, Reel, Repeat, begin};
-use crate::tracks::{Progress, Span};
+use crate::reel::{Item, Repeat, begin};
+use crate::tracks::Progress;
+use crate::{FilterSpec, TrackId};
 
-/// Blocks in a track's ring: 320 ms (architecture.md B6 row 6).
-pub const RING_BLOCKS: usize = 16;
-/// Blocks decoded before a track is handed to the tick, so that it starts without a stall.
-const PREFILL_BLOCKS: usize = 4;
 /// How often a full ring is looked at again; a third of its length leaves time for a slow disk.
 const REFILL: Duration = Duration::from_millis(60);
 /// How often it is looked whether the bytes of a stream have come.
@@ -36,19 +33,36 @@ pub struct Sound {
     pub input: Input,
     /// Where to begin.
     pub start: Duration,
+    /// What brings it to the loudness of the others; `None` leaves it as it is.
+    pub loudness: Option<Arc<Loudness>>,
 }
 
 impl Sound {
     fn open(self) -> Result<Item, MediaError> {
         let media = self.input.open(&OpenOptions::default())?;
         let (media, first_frame) = begin(media, self.start)?;
+        let file = match &self.input {
+            Input::File(path) => Some(path),
+            Input::Stream(_) => None,
+        };
+        let level = self.loudness.map(|known| known.level(media.info(), file));
         Ok(Item {
             id: self.id,
             media,
             first_frame,
+            level: level.unwrap_or_default(),
             _in_use: self.input,
         })
     }
+}
+
+/// How a ring is filled.
+#[derive(Clone, Debug, Default)]
+pub struct How {
+    /// How often the first sound is played.
+    pub repeat: Repeat,
+    /// The effects on everything.
+    pub filters: FilterSpec,
 }
 
 /// A decoder that has started.
@@ -73,9 +87,17 @@ struct Inner {
 pub enum Order {
     /// Play this after the sound that is being read.
     Next(Box<Sound>, oneshot::Sender<Result<Followed, MediaError>>),
+    /// Do not play this after it. Answered with whether that was in time.
+    NotNext(TrackId, oneshot::Sender<bool>),
     /// Play the present sound so often.
     Repeat(Repeat),
+    /// Other effects from now on. What is called, on a media thread, with the ring that has them and
+    /// the frame of the track at which it begins, hands it to the tick.
+    Filters(Box<FilterSpec>, HandOver),
 }
+
+/// See [`Order::Filters`].
+pub type HandOver = Box<dyn FnOnce(RingReader, u64) + Send>;
 
 /// Whether a sound will follow another.
 pub enum Followed {
@@ -93,12 +115,11 @@ impl Deck {
     pub fn start(
         pool: &Pool,
         sound: Sound,
-        repeat: Repeat,
+        how: How,
     ) -> oneshot::Receiver<Result<Opened, MediaError>> {
         let (answer, opened) = oneshot::channel();
         pool.submit(Box::new(DecodeJob(Stage::Open {
-            sound,
-            repeat,
+            what: Box::new((sound, how)),
             answer,
         })));
         opened
@@ -131,8 +152,7 @@ struct DecodeJob(Stage);
 
 enum Stage {
     Open {
-        sound: Sound,
-        repeat: Repeat,
+        what: Box<(Sound, How)>,
         answer: oneshot::Sender<Result<Opened, MediaError>>,
     },
     Fill(Deck),
@@ -142,25 +162,22 @@ enum Stage {
 impl Job for DecodeJob {
     fn step(&mut self) -> Next {
         match std::mem::replace(&mut self.0, Stage::Gone) {
-            Stage::Open {
-                sound,
-                repeat,
-                answer,
-            } => match sound.open() {
-                Ok(item) => {
-                    let (opened, over) = load(item, repeat);
-                    let deck = opened.deck.clone();
-                    if answer.send(Ok(opened)).is_err() || over {
+            Stage::Open { what, answer } => {
+                let (sound, how) = *what;
+                let (opened, over) = match sound.open() {
+                    Ok(item) => load(item, how),
+                    Err(error) => {
+                        let _ = answer.send(Err(error));
                         return Next::Done;
                     }
-                    self.0 = Stage::Fill(deck);
-                    Next::Again(Duration::ZERO)
+                };
+                let deck = opened.deck.clone();
+                if answer.send(Ok(opened)).is_err() || over {
+                    return Next::Done;
                 }
-                Err(error) => {
-                    let _ = answer.send(Err(error));
-                    Next::Done
-                }
-            },
+                self.0 = Stage::Fill(deck);
+                Next::Again(Duration::ZERO)
+            }
             Stage::Fill(deck) => {
                 let next = step(&deck);
                 self.0 = Stage::Fill(deck);
@@ -172,102 +189,39 @@ impl Job for DecodeJob {
 }
 
 /// Makes the ring of an open sound and fills its beginning; true when that was all.
-fn load(item: Item, repeat: Repeat) -> (Opened, bool) {
-    let (writer, reader) = if item.media.has_packets() {
-        mynah_pulse::packet_ring(RING_BLOCKS)
-    } else {
-        mynah_pulse::ring(RING_BLOCKS)
-    };
-    let span = Span::new(0, item.id, item.first_frame);
-    let progress = Arc::new(Progress::new(writer.meter(), span));
-    let mut fill = Fill {
-        reel: Reel::new(item, repeat),
-        writer,
-        put_frames: 0,
-        progress: Arc::clone(&progress),
-    };
-    let over = fill.decode(PREFILL_BLOCKS);
+fn load(item: Item, how: How) -> (Opened, bool) {
+    let (fill, reader, progress) = Fill::new(item, how.repeat, how.filters);
+    let over = fill.is_over();
     let fill = Mutex::new((!over).then_some(fill));
     let deck = Deck(Arc::new(Inner { fill, progress }));
     (Opened { reader, deck }, over)
 }
 
+/// Fills a ring a little further.
+fn turn(fill: &mut Fill) -> Next {
+    if fill.is_abandoned() {
+        return Next::Done;
+    }
+    fill.put(BLOCKS_PER_STEP);
+    if fill.is_over() {
+        return Next::Done;
+    }
+    if !fill.is_ready() {
+        return Next::Again(ARRIVES);
+    }
+    if fill.free() > RING_BLOCKS / 2 {
+        return Next::Again(Duration::ZERO);
+    }
+    Next::Again(REFILL)
+}
+
 fn step(deck: &Deck) -> Next {
     let mut fill = deck.fill();
-    match fill.as_mut().map(Fill::step) {
+    match fill.as_mut().map(turn) {
         Some(next @ Next::Again(_)) => next,
         Some(Next::Done) | None => {
             *fill = None;
             Next::Done
-        }
-    }
-}
-
-struct Fill {
-    reel: Reel,
-    writer: RingWriter,
-    /// Frames put into the ring since the track began.
-    put_frames: u64,
-    progress: Arc<Progress>,
-}
-
-impl Fill {
-    fn step(&mut self) -> Next {
-        if self.writer.is_abandoned() || self.decode(BLOCKS_PER_STEP) {
-            return Next::Done;
-        }
-        if !self.reel.is_ready() {
-            return Next::Again(ARRIVES);
-        }
-        if self.writer.free() > RING_BLOCKS / 2 {
-            return Next::Again(Duration::ZERO);
-        }
-        Next::Again(REFILL)
-    }
-
-    /// Decodes until the ring is full or `at_most` blocks are done; true when nothing more comes.
-    fn decode(&mut self, at_most: usize) -> bool {
-        for _ in 0..at_most {
-            if !self.reel.is_ready() {
-                return false;
-            }
-            let sound = self.writer.wants_pcm();
-            let Some(block) = self.writer.acquire() else {
-                return false;
-            };
-            let filled = self.reel.fill_slot(block, sound);
-            self.note(&filled);
-            if filled.frames > 0 {
-                self.commit(&filled);
-                self.put_frames += filled.frames as u64;
-            }
-            debug_assert!(filled.over || filled.frames == FRAMES);
-            if filled.over {
-                self.writer.finish();
-                return true;
-            }
-        }
-        false
-    }
-
-    fn commit(&mut self, filled: &Filled) {
-        match filled.cargo {
-            Cargo::Sound => self.writer.commit(filled.frames),
-            Cargo::Both => self.writer.commit_with_packet(self.reel.packet()),
-            Cargo::Packet => {
-                let put = self.writer.commit_packet(self.reel.packet());
-                debug_assert!(put, "packets without sound are for rings that take them");
-            }
-        }
-    }
-
-    fn note(&self, filled: &Filled) {
-        for join in &filled.joins {
-            let at = self.put_frames + join.at as u64;
-            self.progress.begin(Span::new(at, join.id, join.file_frame));
-        }
-        if let Some((id, reason)) = &filled.failure {
-            self.progress.fail(*id, reason.clone());
         }
     }
 }
@@ -293,16 +247,28 @@ fn carry_out(deck: &Deck, order: Order) {
                 let Some(fill) = fill.as_mut() else {
                     return Followed::TooLate;
                 };
-                let old = fill.reel.set_next(Some(next));
+                let old = fill.reel().set_next(Some(next));
                 Followed::Yes {
                     instead_of: old.map(|item| item.id),
                 }
             });
             let _ = answer.send(outcome);
         }
+        Order::NotNext(id, answer) => {
+            let mut fill = deck.fill();
+            let dropped = fill.as_mut().is_some_and(|fill| fill.reel().drop_next(id));
+            let _ = answer.send(dropped);
+        }
         Order::Repeat(repeat) => {
             if let Some(fill) = deck.fill().as_mut() {
-                fill.reel.set_repeat(repeat);
+                fill.reel().set_repeat(repeat);
+            }
+        }
+        Order::Filters(spec, hand_over) => {
+            // Handed over before the deck is free: of two changes the later one must be the last.
+            let mut fill = deck.fill();
+            if let Some((ring, at)) = fill.as_mut().and_then(|fill| fill.change(&spec)) {
+                hand_over(ring, at);
             }
         }
     }

@@ -169,6 +169,9 @@ pub enum PlayError {
     /// There is no such track any more.
     #[error("track {0} is not playing")]
     UnknownTrack(u64),
+    /// There is no such broadcast any more.
+    #[error("broadcast {0} has ended, or there never was one of this number")]
+    UnknownBroadcast(u64),
     /// The machine is at its limit.
     #[error("too much is playing on this machine right now; try again in a moment")]
     Busy,

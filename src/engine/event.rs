@@ -8,7 +8,7 @@ use mynah_session::gateway::StopReason;
 use mynah_wire::{ChannelId, GuildId};
 use tokio::sync::mpsc;
 
-use crate::TrackId;
+use crate::{BroadcastId, TrackId};
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
@@ -27,6 +27,15 @@ pub enum Event {
     Track {
         /// Where it plays.
         guild_id: GuildId,
+        /// Which track.
+        track: TrackId,
+        /// What happened.
+        kind: TrackEvent,
+    },
+    /// A track of a broadcast changed.
+    Broadcast {
+        /// Which broadcast.
+        broadcast: BroadcastId,
         /// Which track.
         track: TrackId,
         /// What happened.

@@ -63,6 +63,24 @@ pub struct Fetcher {
     parts: AtomicU64,
 }
 
+/// What the operator allows.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long a server may be silent.
+    pub silence: Duration,
+    /// Redirects followed for one request.
+    pub redirects: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            silence: Times::default().idle,
+            redirects: address::REDIRECTS,
+        }
+    }
+}
+
 /// Where the bytes of a sound are.
 #[derive(Clone, Debug)]
 pub enum Input {
@@ -98,8 +116,10 @@ impl Fetcher {
         dir: PathBuf,
         max_bytes: u64,
         trusted_origins: Vec<String>,
+        limits: Limits,
     ) -> Result<Self, reqwest::Error> {
-        let (reach, times) = (Reach::default(), Times::default());
+        let reach = Reach::default().with_redirects(limits.redirects);
+        let times = Times::default().with_silence(limits.silence);
         Self::within(tls, dir, max_bytes, trusted_origins, reach, times)
     }
 

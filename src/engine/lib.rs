@@ -13,7 +13,9 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)
 )]
 
+pub mod bench;
 mod bot;
+mod broadcasts;
 mod cache;
 mod clock;
 mod config;
@@ -23,6 +25,9 @@ mod decode;
 mod error;
 mod event;
 mod fetch;
+mod fill;
+mod loudness;
+mod past;
 mod pool;
 mod pump;
 mod reel;
@@ -36,11 +41,14 @@ mod voice;
 mod ws;
 
 pub use bot::Bot;
+pub(crate) use broadcasts::Audience;
+pub use broadcasts::{Alone, BroadcastId, BroadcastOptions};
 pub use config::{Bitrate, BotConfig};
 pub use connect::tls as tls_config;
 pub use error::{PlayError, RestError, StartError, VoiceError};
 pub use event::{Event, EventStream, TrackEvent, VoiceEvent};
 pub use fetch::FetchError;
+pub use mynah_audio::filters::{self, FilterSpec};
 pub use mynah_audio::{Curve, DuckMatrix, Fade, Lane};
 pub use mynah_media::Info;
 pub use mynah_pulse::Stats as TickStats;

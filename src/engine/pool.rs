@@ -15,6 +15,11 @@ use crate::clock;
 
 const MAX_THREADS: usize = 64;
 const BLOCKED_AFTER: Duration = Duration::from_millis(20);
+/// While as many steps run as there are cores, it is looked this often whether one of them is blocked.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// Steps that are wanted later are done together at whole multiples of this: one wake for many of
+/// them. With a wake for each, they cost more than the demuxing of what goes out as packets.
+const TOGETHER: Duration = Duration::from_millis(10);
 
 /// What a job wants next.
 pub enum Next {
@@ -54,9 +59,12 @@ impl Ord for Entry {
     }
 }
 
-#[derive(Default)]
 struct State {
     queue: BinaryHeap<Reverse<Entry>>,
+    /// An idle thread will look at the queue then, without being told to.
+    watched: Option<Instant>,
+    /// What multiples of [`TOGETHER`] count from.
+    began: Instant,
     /// Start of every step that runs right now, by worker slot.
     running: Vec<Option<Instant>>,
     idle: usize,
@@ -65,6 +73,38 @@ struct State {
 }
 
 impl State {
+    fn new() -> Self {
+        Self {
+            queue: BinaryHeap::new(),
+            watched: None,
+            began: clock::now(),
+            running: Vec::new(),
+            idle: 0,
+            next_number: 0,
+            closing: false,
+        }
+    }
+
+    /// When a step is due that was wanted `after` some time.
+    fn due(&self, now: Instant, after: Duration) -> Instant {
+        if after < TOGETHER {
+            return now + after;
+        }
+        let at = (now + after).saturating_duration_since(self.began);
+        let whole = at.as_nanos().div_ceil(TOGETHER.as_nanos());
+        self.began + TOGETHER.saturating_mul(u32::try_from(whole).unwrap_or(u32::MAX))
+    }
+
+    /// When the queue has to be looked at next: at once when a step is due and a core is free.
+    fn look_at(&self, now: Instant, cores: usize) -> Option<Instant> {
+        let Reverse(first) = self.queue.peek()?;
+        Some(match first.due > now {
+            true => first.due,
+            false if self.busy(now) >= cores => now + LOOK_AGAIN,
+            false => now,
+        })
+    }
+
     fn push(&mut self, due: Instant, job: Box<dyn Job>) {
         let number = self.next_number;
         self.next_number += 1;
@@ -100,7 +140,7 @@ impl Pool {
     pub fn new(cores: usize) -> Self {
         Self {
             shared: Arc::new(Shared {
-                state: Mutex::default(),
+                state: Mutex::new(State::new()),
                 changed: Condvar::new(),
                 cores: cores.max(1),
             }),
@@ -110,8 +150,9 @@ impl Pool {
     /// Takes a job and steps it as soon as possible.
     pub fn submit(&self, job: Box<dyn Job>) {
         let mut state = self.shared.lock();
-        state.push(clock::now(), job);
-        keep_a_watcher(&self.shared, &mut state);
+        let now = clock::now();
+        state.push(now, job);
+        keep_a_watcher(&self.shared, &mut state, now);
         drop(state);
         self.shared.changed.notify_one();
     }
@@ -125,13 +166,15 @@ impl Drop for Pool {
 }
 
 /// As long as jobs wait, one idle thread watches the queue, so that a job is never stuck behind a
-/// blocked one.
-fn keep_a_watcher(shared: &Arc<Shared>, state: &mut State) {
-    if state.queue.is_empty() {
+/// blocked one. The others sleep until they are told to take its place.
+fn keep_a_watcher(shared: &Arc<Shared>, state: &mut State, now: Instant) {
+    let Some(look_at) = state.look_at(now, shared.cores) else {
+        return;
+    };
+    if state.watched.is_some_and(|watched| watched <= look_at) {
         return;
     }
     if state.idle > 0 {
-        // It may have gone to sleep over an empty queue, without a time to wake.
         shared.changed.notify_one();
         return;
     }
@@ -160,25 +203,27 @@ fn work(shared: &Arc<Shared>, slot: usize) {
             return;
         }
         let now = clock::now();
-        let due = state.queue.peek().map(|Reverse(entry)| entry.due);
-        let wait = match due {
-            None => None,
-            Some(due) if due > now => Some(due - now),
-            Some(_) if state.busy(now) >= shared.cores => Some(BLOCKED_AFTER / 4),
-            Some(_) => {
-                state = run_one(shared, slot, state, now);
-                continue;
+        state = match state.look_at(now, shared.cores) {
+            Some(at) if at <= now => run_one(shared, slot, state, now),
+            // Somebody else looks in time.
+            Some(at) if state.watched.is_some_and(|watched| watched <= at) => shared
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner),
+            Some(at) => {
+                state.watched = Some(at);
+                let waited = shared.changed.wait_timeout(state, at - now);
+                let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                // Unless another has to look even earlier and watches instead.
+                if state.watched == Some(at) {
+                    state.watched = None;
+                }
+                state
             }
-        };
-        state = match wait {
             None => shared
                 .changed
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner),
-            Some(wait) => {
-                let waited = shared.changed.wait_timeout(state, wait);
-                waited.unwrap_or_else(PoisonError::into_inner).0
-            }
         };
     }
 }
@@ -196,12 +241,12 @@ fn run_one<'a>(
         *running = Some(now);
     }
     state.idle -= 1;
-    keep_a_watcher(shared, &mut state);
+    keep_a_watcher(shared, &mut state, now);
     drop(state);
     let next = catch_unwind(AssertUnwindSafe(|| entry.job.step()));
     // Dropping a job closes files: not under the lock.
     let again = match next {
-        Ok(Next::Again(after)) => Some((clock::now() + after, entry.job)),
+        Ok(Next::Again(after)) => Some((after, entry.job)),
         Ok(Next::Done) => None,
         Err(_) => {
             tracing::error!("a decoder panicked; its track ends here");
@@ -214,7 +259,8 @@ fn run_one<'a>(
         *running = None;
     }
     state.idle += 1;
-    if let Some((due, job)) = again {
+    if let Some((after, job)) = again {
+        let due = state.due(clock::now(), after);
         state.push(due, job);
     }
     state
@@ -280,6 +326,33 @@ mod tests {
         pool.submit(Box::new(Count { left: 3, done }));
         assert_eq!(finished.recv(), Ok("counted"));
         drop(gates);
+    }
+
+    #[test]
+    fn steps_wanted_later_are_due_together_and_never_before() {
+        let state = State::new();
+        let ms = Duration::from_millis;
+        let now = state.began + ms(3);
+        assert_eq!(state.due(now, ms(60)), state.began + ms(70));
+        assert_eq!(state.due(now + ms(7), ms(60)), state.began + ms(70));
+        assert_eq!(state.due(now, Duration::ZERO), now, "at once stays at once");
+    }
+
+    #[test]
+    fn the_queue_is_watched_while_all_cores_are_busy() {
+        let mut state = State::new();
+        let now = state.began;
+        assert_eq!(state.look_at(now, 1), None);
+        state.push(now, Box::new(Panics));
+        assert_eq!(state.look_at(now, 1), Some(now));
+        state.running.push(Some(now));
+        assert_eq!(state.look_at(now, 1), Some(now + LOOK_AGAIN));
+        let blocked = now + BLOCKED_AFTER;
+        assert_eq!(
+            state.look_at(blocked, 1),
+            Some(blocked),
+            "it does not count any more"
+        );
     }
 
     #[test]

@@ -4,10 +4,9 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use mynah_pulse::{EventKind, EventReader};
-use mynah_wire::GuildId;
 
 use crate::bot::Inner;
-use crate::{Event, TrackEvent, TrackId, clock};
+use crate::{Audience, TrackEvent, TrackId, clock};
 
 /// The tick wakes nobody; its events are looked at this often (architecture.md B6).
 const PUMP_EVERY: Duration = Duration::from_millis(5);
@@ -26,6 +25,11 @@ pub async fn tick_events(inner: Weak<Inner>, mut tick: EventReader) {
                 // What ended may have been the last of several sounds without gaps.
                 turn(&inner).await;
             }
+            if event.kind == EventKind::Closed {
+                for gone in inner.forget_broadcast(event.session) {
+                    let _ = inner.events.send(gone).await;
+                }
+            }
             note(&inner, event.kind).await;
         }
     }
@@ -38,11 +42,11 @@ async fn turn(inner: &Inner) {
         if turns.is_empty() {
             return;
         }
-        for (guild, ended, began) in turns {
+        for (audience, ended, began) in turns {
             let failure = inner.tracks.with(ended, |track| track.failure(ended));
             inner.tracks.remove(ended);
-            tell(inner, guild, ended, ending(failure.flatten())).await;
-            tell(inner, guild, began, TrackEvent::Started).await;
+            tell(inner, audience, ended, ending(failure.flatten())).await;
+            tell(inner, audience, began, TrackEvent::Started).await;
         }
     }
 }
@@ -61,12 +65,12 @@ async fn note(inner: &Inner, event: EventKind) {
         EventKind::Refused(_) => TrackEvent::Failed("the voice session is ending".to_owned()),
         _ => return,
     };
-    let Some((guild, deck)) = inner.tracks.of_voice(voice) else {
+    let Some((audience, deck)) = inner.tracks.of_voice(voice) else {
         return;
     };
     let current = deck.progress().current();
     if !event.is_last() {
-        return tell(inner, guild, current, kind).await;
+        return tell(inner, audience, current, kind).await;
     }
     for (id, track) in inner.tracks.remove_voice(voice) {
         let kind = match &kind {
@@ -75,7 +79,7 @@ async fn note(inner: &Inner, event: EventKind) {
             // It was to come next and never began.
             _ => TrackEvent::Stopped,
         };
-        tell(inner, guild, id, kind).await;
+        tell(inner, audience, id, kind).await;
     }
 }
 
@@ -83,11 +87,6 @@ fn ending(failure: Option<String>) -> TrackEvent {
     failure.map_or(TrackEvent::Ended, TrackEvent::Failed)
 }
 
-async fn tell(inner: &Inner, guild_id: GuildId, track: TrackId, kind: TrackEvent) {
-    let event = Event::Track {
-        guild_id,
-        track,
-        kind,
-    };
-    let _ = inner.events.send(event).await;
+async fn tell(inner: &Inner, audience: Audience, track: TrackId, kind: TrackEvent) {
+    let _ = inner.events.send(audience.event(track, kind)).await;
 }

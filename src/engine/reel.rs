@@ -10,6 +10,7 @@ use mynah_media::{Media, MediaError, Read, Slot};
 
 use crate::TrackId;
 use crate::fetch::Input;
+use crate::loudness::Level;
 
 /// How often a sound is played.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct Item {
     pub media: Media,
     /// Frame (1/48000 s) of the file that comes first.
     pub first_frame: u64,
+    /// What brings it to the loudness of the others.
+    pub level: Level,
     /// A download stays in the cache while it is read.
     pub _in_use: Input,
 }
@@ -105,6 +108,11 @@ impl Reel {
         std::mem::replace(&mut self.next, next)
     }
 
+    /// Forgets what comes after this sound if it is `id`; true when it was.
+    pub fn drop_next(&mut self, id: TrackId) -> bool {
+        self.next.take_if(|next| next.id == id).is_some()
+    }
+
     /// Whether the next block can be filled without waiting for a network.
     pub fn is_ready(&self) -> bool {
         self.ended || self.item.media.is_ready()
@@ -160,11 +168,14 @@ impl Reel {
         } else {
             &mut *self.scratch
         };
-        let media = &mut self.item.media;
+        let Item {
+            id, media, level, ..
+        } = &mut self.item;
+        let as_it_is = level.is_unity();
         // Packets begin up to 2 ms late; a join is exact.
         let untouched = direct && filled.joins.is_empty();
         let slot = if untouched {
-            media.read_slot(target, sound)
+            media.read_slot(target, sound || !as_it_is)
         } else {
             media.read(target).map(Slot::Sound)
         };
@@ -181,10 +192,14 @@ impl Reel {
                 (FRAMES, false)
             }
             Err(error) => {
-                filled.failure = Some((self.item.id, error.to_string()));
+                filled.failure = Some((*id, error.to_string()));
                 (0, true)
             }
         };
+        if !as_it_is && filled.cargo != Cargo::Packet {
+            level.apply(target.get_mut(..frames * CHANNELS).unwrap_or_default());
+            filled.cargo = Cargo::Sound;
+        }
         self.ended = ended;
         self.gave |= frames > 0;
         if direct {

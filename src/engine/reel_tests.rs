@@ -14,6 +14,7 @@ fn counting(id: u64, first: usize, frames: usize) -> Item {
         id: TrackId(id),
         media: mynah_media::open_bytes("x.wav", bytes, &OpenOptions::default()).unwrap(),
         first_frame: 0,
+        level: Level::default(),
         _in_use: Input::File(std::sync::Arc::default()),
     }
 }
@@ -67,6 +68,17 @@ fn sounds_shorter_than_a_block_all_fit_into_it() {
 }
 
 #[test]
+fn what_was_to_follow_can_be_taken_back_by_its_name_only() {
+    let mut reel = Reel::new(counting(1, 0, 960), Repeat::Off);
+    reel.set_next(Some(counting(2, 0, 960)));
+    assert!(!reel.drop_next(TrackId(3)));
+    assert!(reel.drop_next(TrackId(2)));
+    assert!(!reel.drop_next(TrackId(2)));
+    let (frames, joins) = play(&mut reel, 10);
+    assert_eq!((frames.len(), joins.len()), (960, 0));
+}
+
+#[test]
 fn a_loop_can_be_ended_and_the_next_sound_begins() {
     let mut reel = Reel::new(counting(1, 0, 2000), Repeat::Forever);
     reel.set_next(Some(counting(2, 0, 960)));
@@ -107,6 +119,7 @@ fn opus(id: u64) -> (Item, Vec<Vec<u8>>) {
         id: TrackId(id),
         media,
         first_frame: 0,
+        level: Level::default(),
         _in_use: Input::File(std::sync::Arc::default()),
     };
     (item, packets)

@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use mynah_audio::SAMPLE_RATE_HZ;
 use mynah_pulse::{Meter, SessionKey};
-use mynah_wire::GuildId;
 
 use crate::decode::Deck;
-use crate::{Fade, Lane, Repeat};
+use crate::{Audience, Fade, FilterSpec, Lane, Repeat};
 
 /// Names a track for its whole life; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,7 +33,7 @@ pub enum PlayWhat {
 }
 
 /// How to play it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PlayOptions {
     /// Linear gain; 1.0 leaves the sound untouched.
     pub gain: f32,
@@ -48,6 +47,8 @@ pub struct PlayOptions {
     pub fade_in: Option<Fade>,
     /// Once, or again and again.
     pub repeat: Repeat,
+    /// The effects it is heard with, also what follows it without a gap.
+    pub filters: FilterSpec,
 }
 
 impl Default for PlayOptions {
@@ -59,6 +60,7 @@ impl Default for PlayOptions {
             lane: Lane::Bed,
             fade_in: None,
             repeat: Repeat::Off,
+            filters: FilterSpec::default(),
         }
     }
 }
@@ -66,8 +68,8 @@ impl Default for PlayOptions {
 /// What is known about a playing track.
 #[derive(Debug)]
 pub struct Track {
-    /// Where it plays.
-    pub guild_id: GuildId,
+    /// Who hears it.
+    pub audience: Audience,
     /// The mix it plays into.
     pub session: SessionKey,
     /// The sound of the tick it is heard as: that of the track it follows without a gap, if any.
@@ -77,30 +79,48 @@ pub struct Track {
 }
 
 /// From `ring_frame` on the ring holds `id`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Span {
     /// Frames of the track's ring before it.
     ring_frame: u64,
     id: TrackId,
     /// Frame (1/48000 s) of the file.
     file_frame: u64,
+    /// Frames of the file for each frame heard: effects can make a song longer or shorter.
+    rate: f64,
 }
 
 impl Span {
     /// A stretch of sound.
-    pub fn new(ring_frame: u64, id: TrackId, file_frame: u64) -> Self {
+    pub fn new(ring_frame: u64, id: TrackId, file_frame: u64, rate: f64) -> Self {
         Self {
             ring_frame,
             id,
             file_frame,
+            rate,
         }
     }
+
+    /// The frame of the file at a frame of the track; its start before it.
+    fn file_frame_at(&self, frame: u64) -> u64 {
+        let heard = frame.saturating_sub(self.ring_frame) as f64;
+        self.file_frame + (heard * self.rate) as u64
+    }
 }
+
+/// A ring of a track: it begins at this frame.
+#[derive(Debug)]
+struct Lap {
+    begin: u64,
+    meter: Meter,
+}
+
+/// Rings remembered that may yet be heard: somebody who turns a knob asks for many in a second.
+const MOST_LAPS: usize = 4;
 
 /// How far a ring is heard, and what that is.
 #[derive(Debug)]
 pub struct Progress {
-    meter: Meter,
     course: Mutex<Course>,
     /// The ring holds a track that has not been told of.
     turning: AtomicBool,
@@ -108,6 +128,8 @@ pub struct Progress {
 
 #[derive(Debug)]
 struct Course {
+    /// The ring that is heard, and those that follow it.
+    laps: VecDeque<Lap>,
     /// The present stretch, and those that follow it.
     spans: VecDeque<Span>,
     /// The track that was told of last.
@@ -120,8 +142,8 @@ impl Progress {
     /// Of a ring that begins with `first`.
     pub fn new(meter: Meter, first: Span) -> Self {
         Self {
-            meter,
             course: Mutex::new(Course {
+                laps: VecDeque::from([Lap { begin: 0, meter }]),
                 spans: VecDeque::from([first]),
                 told: first.id,
                 failures: Vec::new(),
@@ -134,10 +156,39 @@ impl Progress {
         self.course.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Frames of the track that have been heard.
+    pub fn heard(&self) -> u64 {
+        self.course().heard()
+    }
+
+    /// From frame `at` on another ring is heard, at another rate and `moved` frames further on in
+    /// the file.
+    pub fn turn_over(&self, at: u64, moved: i64, rate: f64, meter: Meter) {
+        let mut course = self.course();
+        let present = course.spans.iter().rposition(|span| span.ring_frame <= at);
+        let present = present.unwrap_or(0);
+        course.spans.truncate(present + 1);
+        if let Some(span) = course.spans.back().copied() {
+            let file_frame = span.file_frame_at(at).saturating_add_signed(moved);
+            course
+                .spans
+                .push_back(Span::new(at, span.id, file_frame, rate));
+        }
+        if course.laps.len() >= MOST_LAPS {
+            // One that nobody has heard, if there is one: it has been replaced.
+            let unheard = course
+                .laps
+                .iter()
+                .position(|lap| lap.meter.frames_taken() == 0);
+            course.laps.remove(unheard.unwrap_or(0));
+        }
+        course.laps.push_back(Lap { begin: at, meter });
+    }
+
     /// Something else follows in the ring.
     pub fn begin(&self, span: Span) {
-        let heard = self.meter.frames_taken();
         let mut course = self.course();
+        let heard = course.heard();
         while course
             .spans
             .get(1)
@@ -155,21 +206,21 @@ impl Progress {
     }
 
     /// Why a track ended early, if it did.
-    fn failure(&self, id: TrackId) -> Option<String> {
+    pub fn failure(&self, id: TrackId) -> Option<String> {
         let course = self.course();
         let failure = course.failures.iter().find(|(of, _)| *of == id);
         failure.map(|(_, reason)| reason.clone())
     }
 
     /// Position in the file of `id`; the start while it has not begun.
-    fn position(&self, id: TrackId) -> Duration {
-        let heard = self.meter.frames_taken();
-        let course = self.course();
+    pub fn position(&self, id: TrackId) -> Duration {
+        let mut course = self.course();
+        let heard = course.heard();
         let of_track = |span: &&Span| span.id == id;
         let past = |span: &&Span| span.ring_frame <= heard;
         let span = course.spans.iter().filter(of_track).rfind(past);
         match span.or_else(|| course.spans.iter().find(of_track)) {
-            Some(span) => frames(span.file_frame + heard.saturating_sub(span.ring_frame)),
+            Some(span) => frames(span.file_frame_at(heard)),
             None => Duration::ZERO,
         }
     }
@@ -179,8 +230,8 @@ impl Progress {
         if !self.turning.load(Ordering::Acquire) {
             return None;
         }
-        let heard = self.meter.frames_taken();
         let mut course = self.course();
+        let heard = course.heard();
         let told = course.told;
         // Everything up to the track that was told of last is old news.
         let start = course.spans.iter().rposition(|span| span.id == told);
@@ -205,11 +256,26 @@ impl Progress {
     }
 }
 
+impl Course {
+    /// Frames of the track that have been heard: those of the last ring that anything was taken of.
+    fn heard(&mut self) -> u64 {
+        let taken = |lap: &Lap| lap.meter.frames_taken();
+        let last = self
+            .laps
+            .iter()
+            .rposition(|lap| taken(lap) > 0)
+            .unwrap_or(0);
+        self.laps.drain(..last);
+        let lap = self.laps.front();
+        lap.map_or(0, |lap| lap.begin + taken(lap))
+    }
+}
+
 impl Track {
     /// A track that is heard after this one in the same voice.
     pub fn followed_by(&self) -> Self {
         Self {
-            guild_id: self.guild_id,
+            audience: self.audience,
             session: self.session,
             voice: self.voice,
             deck: self.deck.clone(),
@@ -263,20 +329,29 @@ impl Tracks {
         self.remove_if(|track| track.voice == voice)
     }
 
-    /// The deck that fills the ring of `voice`, and where it plays.
-    pub fn of_voice(&self, voice: mynah_pulse::TrackId) -> Option<(GuildId, Deck)> {
+    /// The deck that fills the ring of `voice`, and who hears it.
+    pub fn of_voice(&self, voice: mynah_pulse::TrackId) -> Option<(Audience, Deck)> {
         let playing = self.lock();
         let track = playing.values().find(|track| track.voice == voice)?;
-        Some((track.guild_id, track.deck.clone()))
+        Some((track.audience, track.deck.clone()))
     }
 
-    /// Changes of tracks without a gap that have been heard since the last call: where, which
+    /// The tracks of an audience, in the order they were asked for.
+    pub fn of_audience(&self, audience: Audience) -> Vec<TrackId> {
+        let playing = self.lock();
+        let mine = playing.iter().filter(|(_, t)| t.audience == audience);
+        let mut mine: Vec<_> = mine.map(|(id, _)| *id).collect();
+        mine.sort_unstable();
+        mine
+    }
+
+    /// Changes of tracks without a gap that have been heard since the last call: for whom, which
     /// ended, which began.
-    pub fn turns(&self) -> Vec<(GuildId, TrackId, TrackId)> {
+    pub fn turns(&self) -> Vec<(Audience, TrackId, TrackId)> {
         let playing = self.lock();
         let turned = playing.values().filter_map(|track| {
             let (ended, began) = track.deck.progress().turn()?;
-            Some((track.guild_id, ended, began))
+            Some((track.audience, ended, began))
         });
         turned.collect()
     }

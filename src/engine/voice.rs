@@ -1,13 +1,15 @@
 //! The shell around one guild's voice session: websocket, UDP control packets, keys to the tick.
 //!
 //! The tick thread sends media on its own clone of the connected UDP socket; this task reads the
-//! socket only for discovery and ping answers. Sound belongs to the mix (`SessionKey`), which
+//! socket for discovery and ping answers and, where music is turned down for people who talk, for
+//! the bare fact that they do. Sound belongs to the mix (`SessionKey`), which
 //! outlives the transport: while a connection is being mended, tracks hold still or keep flowing,
 //! as the machine decides (`CloseUdp` detaches, a mere websocket loss does not).
 
 mod line;
 mod news;
 mod setup;
+mod talk;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,15 +18,15 @@ use std::time::Duration;
 use line::Line;
 use mynah_session::voice::dave::{Done, Job};
 use mynah_session::voice::{EndReason, Event as MachineEvent, Input, Output, Session};
-use mynah_wire::udp::{Datagram, classify};
 use mynah_wire::{ChannelId, GuildId, UserId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 use tracing::Instrument;
 
 use setup::OnEnd;
 pub use setup::{VoiceCommand, VoiceSetup};
+use talk::Talk;
 
 use crate::crypto::CryptoPool;
 use crate::shard::sleep_until;
@@ -62,6 +64,8 @@ fn shell(setup: VoiceSetup) -> Shell {
         crypto: setup.crypto,
         step: None,
         main: setup.main,
+        listens: setup.listens,
+        talk: Talk::default(),
         events: setup.events,
         joining: Vec::new(),
         leaving: Vec::new(),
@@ -92,6 +96,9 @@ struct Shell {
     /// At most one: the machine waits for it before the next.
     step: Option<Step>,
     main: mpsc::Sender<mynah_session::gateway::Command>,
+    /// Whether people who talk matter.
+    listens: watch::Receiver<bool>,
+    talk: Talk,
     events: mpsc::Sender<Event>,
     joining: Vec<(ChannelId, oneshot::Sender<Result<(), VoiceError>>)>,
     leaving: Vec<oneshot::Sender<()>>,
@@ -107,19 +114,19 @@ impl Shell {
                 Drained::Ended(reason) => break reason,
             };
             self.arrive(clock::now()).await;
-            let wake = deadline.into_iter().chain(self.arriving).min();
+            if let Some(talks) = self.talk.turn(clock::now()) {
+                self.line.talk(talks);
+            }
+            let wake = deadline.into_iter().chain(self.arriving);
+            let wake = wake.chain(self.talk.deadline()).min();
             let wake = wake.map(Instant::from_std);
             tokio::select! {
                 event = self.ws.next() => self.socket(event),
                 received = self.line.receive(&mut datagram) => {
                     let packet = received.and_then(|length| datagram.get(..length));
-                    let control = |packet: &&[u8]| {
-                        matches!(classify(packet), Datagram::Discovery | Datagram::Ping)
-                    };
-                    if let Some(packet) = packet.filter(control) {
-                        self.machine.handle(clock::now(), Input::Datagram(packet));
-                    }
+                    self.datagram(packet.unwrap_or_default());
                 }
+                () = changed(&mut self.listens) => self.listen().await,
                 done = finished(&mut self.step) => {
                     self.step = None;
                     match done {
@@ -204,17 +211,7 @@ impl Shell {
     async fn drain(&mut self) -> Drained {
         loop {
             match self.machine.poll() {
-                Output::JoinMain { channel_id } => {
-                    let command = mynah_session::gateway::Command::VoiceState {
-                        guild_id: self.guild_id,
-                        channel_id,
-                        self_mute: false,
-                        // Nobody listens yet: the server need not send us anything, and people see
-                        // that they are not heard (product.md section 1).
-                        self_deaf: true,
-                    };
-                    let _ = self.main.send(command).await;
-                }
+                Output::JoinMain { channel_id } => self.join_main(channel_id).await,
                 Output::OpenWs { url } => self.ws.open(url),
                 Output::SendText(text) => self.ws.send(Message::text(text)).await,
                 Output::SendBinary(bytes) => self.ws.send(Message::binary(bytes)).await,
@@ -223,6 +220,7 @@ impl Shell {
                 Output::SendDatagram(bytes) => self.line.send(&bytes).await,
                 Output::CloseUdp => {
                     self.line.close();
+                    self.talk.hush();
                     self.arriving = None;
                 }
                 Output::Keys(keys) => self.line.attach(&keys),
@@ -375,6 +373,13 @@ async fn finished(step: &mut Option<Step>) -> Option<Done> {
     match step {
         Some(step) => step.await,
         None => std::future::pending().await,
+    }
+}
+
+/// Waits for a change; for ever when the engine is gone, which ends the session in another way.
+async fn changed(listens: &mut watch::Receiver<bool>) {
+    if listens.changed().await.is_err() {
+        std::future::pending().await
     }
 }
 

@@ -1,8 +1,8 @@
 //! [`Runner`] for the real bot: ops become calls of the engine.
 
-use crate::{BoxFuture, Call, OpError, Outcome, Runner, What};
+use crate::{BoxFuture, Call, OpError, Outcome, Runner, What, sound};
 use mynah_engine::{
-    Bot, File, Info, PlayError, PlayOptions, PlayWhat, RestError, TrackId, VoiceError, VoiceStatus,
+    Bot, File, Info, PlayError, PlayWhat, RestError, TrackId, VoiceError, VoiceStatus,
 };
 use mynah_wire::GuildId;
 use serde_json::{Value, json};
@@ -56,29 +56,25 @@ async fn run(bot: &Bot, call: Call) -> Outcome {
             "channel_id": bot.voice_channel_of(guild, user),
             "bot_channel_id": bot.connected_channel(guild),
         })),
-        Call::Play {
-            guild,
-            what,
-            gain,
-            start,
-            paused,
-        } => {
-            let options = PlayOptions {
-                gain,
-                start,
-                paused,
-                ..PlayOptions::default()
-            };
-            let track = bot
-                .play(guild, play_what(what), options)
-                .await
-                .map_err(play_error)?;
-            Ok(json!({ "track": track.0 }))
+        Call::Play(play) => {
+            let what = play_what(play.what);
+            track(bot.play(play.guild, what, play.options).await)
         }
+        Call::Next(after, what, start) => {
+            let what = play_what(what);
+            track(bot.play_next(TrackId(after), what, start).await)
+        }
+        Call::CancelNext(track) => done(bot.cancel_next(TrackId(track)).await),
         Call::Pause(track) => done(bot.pause(TrackId(track))),
         Call::Resume(track) => done(bot.resume(TrackId(track))),
         Call::Stop(track) => done(bot.stop(TrackId(track))),
+        Call::StopWith(track, fade) => done(bot.stop_with(TrackId(track), fade)),
         Call::Gain(track, gain) => done(bot.set_gain(TrackId(track), gain)),
+        Call::Fade(track, gain, fade) => done(bot.fade(TrackId(track), gain, fade)),
+        Call::Repeat(track, forever) => {
+            done(bot.set_repeat(TrackId(track), sound::repeat(forever)))
+        }
+        Call::Filters(track, filters) => done(bot.set_filters(TrackId(track), *filters)),
         Call::Position(track) => {
             let position = bot.position(TrackId(track));
             Ok(json!({ "position_ms": position.map(ms) }))
@@ -95,6 +91,11 @@ fn play_what(what: What) -> PlayWhat {
         What::Path(path) => PlayWhat::Path(path.into()),
         What::Url(url) => PlayWhat::Url(url),
     }
+}
+
+fn track(played: Result<TrackId, PlayError>) -> Outcome {
+    let track = played.map_err(play_error)?;
+    Ok(json!({ "track": track.0 }))
 }
 
 fn done(result: Result<(), PlayError>) -> Outcome {

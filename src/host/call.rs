@@ -1,14 +1,18 @@
 //! Ops as types: `mynah.ops/1` kinds and their JSON arguments.
 
-use crate::{OpError, grants::Grants};
+use crate::{
+    OpError,
+    grants::Grants,
+    sound::{self, FadeArg, checked_gain},
+};
 use base64::Engine as _;
+use mynah_engine::filters::FilterSpec;
+use mynah_engine::{Fade, PlayOptions};
 use mynah_wire::{ChannelId, GuildId, UserId};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::time::Duration;
 
-/// A gain beyond this is a mistake, not loudness (12 dB).
-const MAX_GAIN: f32 = 4.0;
 /// A timer beyond this is a mistake; a plugin can set another one.
 const MAX_TIMER: Duration = Duration::from_secs(24 * 3600);
 
@@ -30,6 +34,17 @@ pub struct Attached {
     pub content_type: String,
     /// Contents.
     pub bytes: Vec<u8>,
+}
+
+/// What to play where, and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Play {
+    /// Where.
+    pub guild: GuildId,
+    /// What.
+    pub what: What,
+    /// How.
+    pub options: PlayOptions,
 }
 
 /// One op, checked for form.
@@ -54,26 +69,27 @@ pub enum Call {
     /// Where a person and the bot are.
     State(GuildId, UserId),
     /// Play.
-    Play {
-        /// Where.
-        guild: GuildId,
-        /// What.
-        what: What,
-        /// 1.0 leaves it as it is.
-        gain: f32,
-        /// Where to begin.
-        start: Duration,
-        /// Begin paused.
-        paused: bool,
-    },
+    Play(Box<Play>),
+    /// Play it after a track, without a gap, from there on.
+    Next(u64, What, Duration),
+    /// Take back a [`Call::Next`].
+    CancelNext(u64),
     /// Hold a track.
     Pause(u64),
     /// Let it go on.
     Resume(u64),
     /// End it.
     Stop(u64),
+    /// Let it fade away and end it.
+    StopWith(u64, Fade),
     /// Change its loudness.
     Gain(u64, f32),
+    /// Walk its loudness to another one.
+    Fade(u64, f32, Fade),
+    /// Play it again and again, or not.
+    Repeat(u64, bool),
+    /// Change its effects.
+    Filters(u64, Box<FilterSpec>),
     /// How far it is.
     Position(u64),
     /// Look into something without playing it.
@@ -93,9 +109,18 @@ impl Call {
                 | Self::Pause(_)
                 | Self::Resume(_)
                 | Self::Stop(_)
+                | Self::StopWith(..)
                 | Self::Gain(..)
+                | Self::Fade(..)
+                | Self::Repeat(..)
+                | Self::Filters(..)
                 | Self::Position(_)
         )
+    }
+
+    /// Its outcome is a new track.
+    pub(crate) fn plays(&self) -> bool {
+        matches!(self, Self::Play(_) | Self::Next(..))
     }
 
     /// Nothing outside the bot notices when it is given up half-way.
@@ -106,10 +131,16 @@ impl Call {
     /// The track it is about.
     pub(crate) fn track(&self) -> Option<u64> {
         match *self {
-            Self::Pause(track)
+            Self::Next(track, ..)
+            | Self::CancelNext(track)
+            | Self::Pause(track)
             | Self::Resume(track)
             | Self::Stop(track)
+            | Self::StopWith(track, _)
             | Self::Gain(track, _)
+            | Self::Fade(track, ..)
+            | Self::Repeat(track, _)
+            | Self::Filters(track, _)
             | Self::Position(track) => Some(track),
             _ => None,
         }
@@ -120,18 +151,28 @@ impl Call {
         match self {
             Self::Rest { path, .. } => grants.require(rest_capability(path)),
             Self::Join(..) | Self::Leave(_) | Self::State(..) => {
-                grants.require_one_of(&["voice.speak", "voice.listen", "voice.opus"])
+                grants.require_any_kind_of(&["voice.speak", "voice.listen", "voice.opus"])
             }
-            Self::Play { what, .. } => {
-                grants.require("voice.speak")?;
-                check_what(what, grants)
+            Self::Play(play) => {
+                grants.require(sound::lane_capability(play.options.lane))?;
+                check_what(&play.what, grants)
             }
             Self::Probe(what) => check_what(what, grants),
-            Self::Pause(_)
+            Self::Next(_, what, _) => {
+                grants.require_any_kind_of(&["voice.speak"])?;
+                check_what(what, grants)
+            }
+            // A track on whatever lane, which was granted when it began.
+            Self::CancelNext(_)
+            | Self::Pause(_)
             | Self::Resume(_)
             | Self::Stop(_)
+            | Self::StopWith(..)
             | Self::Gain(..)
-            | Self::Position(_) => grants.require("voice.speak"),
+            | Self::Fade(..)
+            | Self::Repeat(..)
+            | Self::Filters(..)
+            | Self::Position(_) => grants.require_any_kind_of(&["voice.speak"]),
             Self::List(_) | Self::Timer(_) => Ok(()),
         }
     }
@@ -159,7 +200,31 @@ impl Call {
             "voice.play" => play(read(kind, args)?),
             "track.pause" => read(kind, args).map(|Track { track }| Self::Pause(track)),
             "track.resume" => read(kind, args).map(|Track { track }| Self::Resume(track)),
-            "track.stop" => read(kind, args).map(|Track { track }| Self::Stop(track)),
+            "track.stop" => {
+                let Stop { track, fade } = read(kind, args)?;
+                match fade {
+                    Some(fade) => Ok(Self::StopWith(track, fade.checked()?)),
+                    None => Ok(Self::Stop(track)),
+                }
+            }
+            "track.next" => {
+                let next: Next = read(kind, args)?;
+                let start = Duration::from_millis(next.start_ms);
+                Ok(Self::Next(next.track, what(next.path, next.url)?, start))
+            }
+            "track.cancel" => read(kind, args).map(|Track { track }| Self::CancelNext(track)),
+            "track.repeat" => {
+                read(kind, args).map(|Repeat { track, repeat }| Self::Repeat(track, repeat))
+            }
+            "track.fade" => {
+                let Faded { track, gain, fade } = read(kind, args)?;
+                Ok(Self::Fade(track, checked_gain(gain)?, fade.checked()?))
+            }
+            "track.filters" => {
+                let Filters { track, filters } = read(kind, args)?;
+                let filters = Box::new(sound::filters(filters)?);
+                Ok(Self::Filters(track, filters))
+            }
             "track.position" => read(kind, args).map(|Track { track }| Self::Position(track)),
             "track.gain" => {
                 let Gain { track, gain } = read(kind, args)?;
@@ -208,23 +273,22 @@ fn what(path: Option<String>, url: Option<String>) -> Result<What, OpError> {
     }
 }
 
-fn checked_gain(gain: f32) -> Result<f32, OpError> {
-    if (0.0..=MAX_GAIN).contains(&gain) {
-        return Ok(gain);
-    }
-    Err(OpError::Invalid(format!(
-        "a gain is 0 to {MAX_GAIN}, not {gain}"
-    )))
-}
-
-fn play(args: Play) -> Result<Call, OpError> {
-    Ok(Call::Play {
-        guild: args.guild_id,
-        what: what(args.path, args.url)?,
+fn play(args: PlayArgs) -> Result<Call, OpError> {
+    let fade_in = args.fade_in.map(|fade| fade.checked());
+    let options = PlayOptions {
         gain: checked_gain(args.gain)?,
         start: Duration::from_millis(args.start_ms),
         paused: args.paused,
-    })
+        lane: sound::lane(args.lane),
+        fade_in: fade_in.transpose()?,
+        repeat: sound::repeat(args.repeat),
+        filters: sound::filters(args.filters)?,
+    };
+    Ok(Call::Play(Box::new(Play {
+        guild: args.guild_id,
+        what: what(args.path, args.url)?,
+        options,
+    })))
 }
 
 fn rest(args: Rest) -> Result<Call, OpError> {
@@ -304,7 +368,7 @@ struct State {
 }
 
 #[derive(Deserialize)]
-struct Play {
+struct PlayArgs {
     guild_id: GuildId,
     path: Option<String>,
     url: Option<String>,
@@ -314,6 +378,13 @@ struct Play {
     start_ms: u64,
     #[serde(default)]
     paused: bool,
+    #[serde(default)]
+    lane: mynah_plugin::Lane,
+    fade_in: Option<FadeArg>,
+    #[serde(default)]
+    repeat: bool,
+    #[serde(default)]
+    filters: mynah_plugin::Filters,
 }
 
 fn unity() -> f32 {
@@ -323,6 +394,40 @@ fn unity() -> f32 {
 #[derive(Deserialize)]
 struct Track {
     track: u64,
+}
+
+#[derive(Deserialize)]
+struct Stop {
+    track: u64,
+    fade: Option<FadeArg>,
+}
+
+#[derive(Deserialize)]
+struct Next {
+    track: u64,
+    path: Option<String>,
+    url: Option<String>,
+    #[serde(default)]
+    start_ms: u64,
+}
+
+#[derive(Deserialize)]
+struct Repeat {
+    track: u64,
+    repeat: bool,
+}
+
+#[derive(Deserialize)]
+struct Faded {
+    track: u64,
+    gain: f32,
+    fade: FadeArg,
+}
+
+#[derive(Deserialize)]
+struct Filters {
+    track: u64,
+    filters: mynah_plugin::Filters,
 }
 
 #[derive(Deserialize)]
@@ -349,79 +454,4 @@ struct Timer {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_unknown_op_is_unsupported_and_a_malformed_one_invalid() {
-        assert!(matches!(
-            Call::parse("voice.fly", b"{}"),
-            Err(OpError::Unsupported(_))
-        ));
-        for (kind, args) in [
-            ("voice.join", "{\"guild_id\":\"1\"}"),
-            ("voice.play", "{\"guild_id\":\"1\"}"),
-            (
-                "voice.play",
-                "{\"guild_id\":\"1\",\"path\":\"a\",\"url\":\"b\"}",
-            ),
-            ("track.gain", "{\"track\":1,\"gain\":5}"),
-            ("track.gain", "{\"track\":1,\"gain\":-1}"),
-            ("rest", "{\"method\":\"GET\",\"path\":\"/a/../b\"}"),
-            ("rest", "{\"method\":\"GET\",\"path\":\"http://x\"}"),
-            // Would be granted as a message and delete the channel.
-            (
-                "rest",
-                "{\"method\":\"DELETE\",\"path\":\"/channels/1#/messages\"}",
-            ),
-            ("rest", "{\"method\":\"BREW\",\"path\":\"/coffee\"}"),
-            ("timer", "nonsense"),
-        ] {
-            let call = Call::parse(kind, args.as_bytes());
-            assert!(
-                matches!(call, Err(OpError::Invalid(_))),
-                "{kind} {args}: {call:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn ids_are_read_as_texts_and_numbers() {
-        let expected = Call::Join(GuildId::new(1), ChannelId::new(2));
-        for args in [
-            "{\"guild_id\":\"1\",\"channel_id\":\"2\"}",
-            "{\"guild_id\":1,\"channel_id\":2}",
-        ] {
-            assert_eq!(
-                Call::parse("voice.join", args.as_bytes()).unwrap(),
-                expected
-            );
-        }
-    }
-
-    #[test]
-    fn every_rest_path_needs_the_capability_it_belongs_to() {
-        assert_eq!(
-            rest_capability("/interactions/1/token/callback"),
-            "commands"
-        );
-        assert_eq!(
-            rest_capability("/webhooks/1/token/messages/@original"),
-            "commands"
-        );
-        assert_eq!(rest_capability("/channels/1/messages?limit=1"), "chat.send");
-        assert_eq!(rest_capability("/channels/1"), "discord.rest");
-        assert_eq!(rest_capability("/guilds/1/members/2"), "discord.rest");
-    }
-
-    #[test]
-    fn files_travel_as_base64() {
-        let args = br#"{"method":"POST","path":"/channels/1/messages",
-                        "files":[{"name":"a.txt","base64":"aGk="}]}"#;
-        let Call::Rest { files, .. } = Call::parse("rest", args).unwrap() else {
-            unreachable!()
-        };
-        assert_eq!(files[0].bytes, b"hi");
-        assert_eq!(files[0].content_type, "application/octet-stream");
-    }
-}
+mod tests;

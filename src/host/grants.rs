@@ -43,8 +43,9 @@ impl Grants {
         }
     }
 
-    pub(crate) fn require_one_of(&self, caps: &[&str]) -> Result<(), OpError> {
-        if caps.iter().any(|cap| self.has(cap)) {
+    /// Is anything of these kinds granted, whatever is behind the colon?
+    pub(crate) fn require_any_kind_of(&self, caps: &[&str]) -> Result<(), OpError> {
+        if caps.iter().any(|cap| self.has_any(cap)) {
             return Ok(());
         }
         Err(self.denied(caps.first().copied().unwrap_or_default()))
@@ -122,8 +123,9 @@ fn covers(grant: &str, cap: &str) -> bool {
 }
 
 /// Every capability there is, `:` behind those that say of what.
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 13] = [
     "voice.speak",
+    "voice.speak:",
     "voice.listen",
     "voice.opus",
     "chat.send",
@@ -137,12 +139,20 @@ const KNOWN: [&str; 12] = [
     "fs.write:",
 ];
 
+/// What may stand behind `voice.speak:`.
+const LANES: [&str; 4] = ["speech", "fx", "notice", "*"];
+
 /// What is wrong with the word, if anything, and what was probably meant.
 pub(crate) fn misspelt(grant: &str) -> Option<(String, Option<String>)> {
     let (kind, of) = match grant.split_once(':') {
         Some((kind, of)) => (format!("{kind}:"), Some(of)),
         None => (grant.to_owned(), None),
     };
+    if let Some(lane) = of.filter(|of| kind == "voice.speak:" && !LANES.contains(of)) {
+        let meant = mynah_plugin::nearest(lane, &LANES).map(|lane| format!("{kind}{lane}"));
+        let words = format!("there is no lane `{lane}`; there are: speech, fx, notice");
+        return Some((words, meant));
+    }
     if KNOWN.contains(&kind.as_str()) {
         let nothing = of.is_some_and(str::is_empty);
         return nothing.then(|| (format!("`{grant}` does not say of what"), None));
@@ -241,6 +251,9 @@ mod tests {
     fn a_misspelt_capability_is_found_with_the_one_that_was_meant() {
         assert_eq!(misspelt("voice.speak"), None);
         assert_eq!(misspelt("fs.read:media"), None);
+        assert_eq!(misspelt("voice.speak:fx"), None);
+        let (words, meant) = misspelt("voice.speak:speach").unwrap();
+        assert_eq!(meant.as_deref(), Some("voice.speak:speech"), "{words}");
         let (_, meant) = misspelt("voice.speek").unwrap();
         assert_eq!(meant.as_deref(), Some("voice.speak"));
         let (_, meant) = misspelt("fs.raed:media").unwrap();

@@ -30,10 +30,11 @@ mod registrar;
 mod report;
 mod router;
 mod runner;
+mod sound;
 mod supervisor;
 mod table;
 
-pub use call::{Attached, Call, What};
+pub use call::{Attached, Call, Play, What};
 pub use entry::{About, Backend, Need, check, check_grants, describe, intents};
 pub use error::{HostError, OpError};
 pub use link::PluginState;

@@ -184,7 +184,7 @@ impl Link {
         self.hub.interactions().observe(clock::now(), &call);
         self.hub.interactions_changed.notify_one();
         let (instant, droppable) = (call.is_instant(), call.can_be_dropped());
-        let plays = matches!(call, Call::Play { .. });
+        let plays = call.plays();
         let mut work = Box::pin(run(self.clone(), call));
         if instant {
             let _runtime = self.hub.runtime.enter();
@@ -344,24 +344,13 @@ async fn run(link: Arc<Link>, call: Call) -> Outcome {
             let what = real(&link, what).await?;
             link.hub.runner.run(Call::Probe(what)).await
         }
-        Call::Play {
-            guild,
-            what,
-            gain,
-            start,
-            paused,
-        } => {
+        Call::Play(mut play) => {
+            play.what = real(&link, play.what).await?;
+            link.hub.runner.run(Call::Play(play)).await
+        }
+        Call::Next(after, what, start) => {
             let what = real(&link, what).await?;
-            link.hub
-                .runner
-                .run(Call::Play {
-                    guild,
-                    what,
-                    gain,
-                    start,
-                    paused,
-                })
-                .await
+            link.hub.runner.run(Call::Next(after, what, start)).await
         }
         other => link.hub.runner.run(other).await,
     }

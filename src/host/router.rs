@@ -135,7 +135,7 @@ impl Router {
         let hears = |link: &&Arc<Link>| {
             ["voice.speak", "voice.listen", "voice.opus"]
                 .iter()
-                .any(|cap| link.grants.has(cap))
+                .any(|cap| link.grants.has_any(cap))
         };
         for link in self.links.iter().filter(hears) {
             link.deliver(self.own("mynah.voice", &json, guild_id));

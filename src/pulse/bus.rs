@@ -27,6 +27,12 @@ impl Bus {
         self.key
     }
 
+    /// Says whether its tracks hold still while no session is subscribed, and fade in where they
+    /// were for the next one. A bus begins without that: it goes on, whoever listens.
+    pub fn wait_alone(&self, waits: bool) {
+        self.feed.wait_alone(waits);
+    }
+
     /// How many sessions are subscribed.
     #[must_use]
     pub fn listeners(&self) -> u32 {
@@ -47,7 +53,7 @@ impl std::fmt::Debug for Bus {
 }
 
 impl<L> PulseHandle<L> {
-    /// Opens a bus. Its tracks go on whether anybody is subscribed or not.
+    /// Opens a bus. Its tracks go on whether anybody is subscribed or not; see [`Bus::wait_alone`].
     ///
     /// # Errors
     /// As [`PulseHandle::open`].

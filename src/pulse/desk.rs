@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::feed::Feed;
 use crate::mailbox::Sender;
-use crate::order::{Order, What};
+use crate::order::{Order, Seat, What};
 use crate::session::{MixConfig, Session};
 use crate::shared::Board;
 use crate::{OpenError, Sender as FrameSender, SessionKey};
@@ -53,7 +53,7 @@ impl<L> Desk<L> {
             slot,
             serial,
         };
-        match Session::new(key, mix) {
+        match Session::new(key, Arc::clone(&self.board), mix) {
             Ok(mut session) => {
                 if let Some(feed) = feed {
                     session.become_bus(feed);
@@ -82,9 +82,24 @@ impl<L> Desk<L> {
         }
     }
 
+    /// Claims a place for a session of another thread, in the phase it has.
+    pub(crate) fn reserve(&self, guest: SessionKey) -> Option<Seat> {
+        let slot = self.board.claim_for(guest)?;
+        Some(self.seat(slot))
+    }
+
+    /// A place that is claimed already.
+    pub(crate) fn seat(&self, slot: u16) -> Seat {
+        Seat {
+            thread: self.thread,
+            slot,
+            board: Arc::clone(&self.board),
+        }
+    }
+
     /// Posts one order. Waits while the mailbox is full; false when it had to be given up.
     pub(crate) fn send(&self, to: SessionKey, what: What<L>) -> bool {
-        let mut order = Box::new(Order { to, what });
+        let mut order = Box::new(Order::new(to, what));
         for _ in 0..FULL_LOOKS {
             if self.board.stopped.load(Acquire) {
                 return false;

@@ -1,7 +1,8 @@
 //! What the tick tells the control side.
 
-use rtrb::Consumer;
+use rtrb::{Consumer, Producer};
 
+use crate::shared::Board;
 use crate::{SessionKey, TrackId};
 
 /// Something happened on the tick.
@@ -83,17 +84,58 @@ impl EventKind {
     }
 }
 
+/// An event, and when it was: in wakes, set forward where a session arrives, so that what it tells
+/// there is younger than what it told before.
+pub(crate) struct Dated {
+    stamp: u64,
+    event: Event,
+}
+
+/// The tick's end of the events of one thread.
+pub(crate) struct News {
+    pub(crate) stamp: u64,
+    queue: Producer<Dated>,
+}
+
+impl News {
+    pub(crate) fn new(queue: Producer<Dated>) -> Self {
+        Self { stamp: 0, queue }
+    }
+
+    /// Posts an event, or counts it as dropped: the tick waits for nobody. *Tick-safe.*
+    pub(crate) fn tell(&mut self, board: &Board, event: Event) {
+        let stamp = self.stamp;
+        if self.queue.push(Dated { stamp, event }).is_err() {
+            board.events_dropped.add(1);
+        }
+    }
+}
+
 /// The one place where events come out. Poll it every 5 ms: the tick wakes nobody. Up to 1,024
 /// events per tick thread wait here; more are dropped and counted in
 /// [`Stats::events_dropped`](crate::Stats::events_dropped).
 pub struct EventReader {
-    pub(crate) queues: Box<[Consumer<Event>]>,
+    pub(crate) queues: Box<[Consumer<Dated>]>,
 }
 
 impl EventReader {
-    /// The next event, or `None` when there is none for now. Events of one session come in order.
+    /// The next event, or `None` when there is none for now. Events of one session come in order,
+    /// also when it has moved to another tick thread in between.
     pub fn poll(&mut self) -> Option<Event> {
-        self.queues.iter_mut().find_map(|queue| queue.pop().ok())
+        // What is older than something that is there is there, too, when it is looked for again.
+        self.oldest()?;
+        let oldest = self.oldest()?;
+        let dated = self.queues.get_mut(oldest)?.pop().ok();
+        dated.map(|dated| dated.event)
+    }
+
+    /// The queue with the oldest event.
+    fn oldest(&self) -> Option<usize> {
+        let heads = self.queues.iter().map(|queue| queue.peek());
+        let dates = heads
+            .zip(0..)
+            .filter_map(|(head, at)| Some((head.ok()?.stamp, at)));
+        dates.min().map(|(_, at)| at)
     }
 }
 

@@ -7,19 +7,34 @@ use crate::{Sender, SessionKey, TrackId};
 
 impl<L> Wheel<L> {
     /// Carries out one order; what it replaced is left in it. An order for a session that is gone
-    /// does nothing. *Tick-safe.*
-    pub(crate) fn execute<T: Transmit<Link = L>>(&mut self, order: &mut Order<L>, io: &mut T) {
-        let place = Place::of(order.to.slot);
+    /// does nothing, one for a session that has moved follows it. Returns the order if it is done
+    /// with. *Tick-safe.*
+    pub(crate) fn execute<T: Transmit<Link = L>>(
+        &mut self,
+        mut order: Box<Order<L>>,
+        io: &mut T,
+    ) -> Option<Box<Order<L>>> {
         if let What::Open(session) = &mut order.what {
-            self.seat(place, session);
-            return;
+            self.roads.open(order.to);
+            self.seat(Place::of(order.to.slot), session);
+            return Some(order);
         }
-        match self.session(place) {
-            Some(session) if session.key == order.to => {}
-            _ => return,
+        let (mut order, place) = self.direct(order)?;
+        match &order.what {
+            What::Move(_) => return self.set_out(place, order),
+            What::Arrive(..) => return self.arrive(order, io),
+            _ => {}
         }
+        let here = self.session(place).filter(|s| s.key == order.to);
+        if here.is_some() {
+            self.carry_out(place, &mut order, io);
+        }
+        Some(order)
+    }
+
+    fn carry_out<T: Transmit<Link = L>>(&mut self, place: Place, order: &mut Order<L>, io: &mut T) {
         match &mut order.what {
-            What::Open(_) => {}
+            What::Open(_) | What::Move(_) | What::Arrive(..) | What::Nothing => {}
             What::Attach(line) => {
                 self.interrupt(place, io);
                 let tick = self.next_tick(place);

@@ -80,6 +80,8 @@ pub(crate) struct Feed {
     wish: AtomicBool,
     /// How many sessions are subscribed: nothing is encoded for nobody.
     listeners: AtomicU32,
+    /// The tracks wait while nobody is.
+    waits_alone: AtomicBool,
     /// The tick of the last fresh frame, plus 1. The publisher's own.
     last_fresh: AtomicU64,
 }
@@ -94,6 +96,7 @@ impl Feed {
             closed: AtomicBool::new(false),
             wish: AtomicBool::new(false),
             listeners: AtomicU32::new(0),
+            waits_alone: AtomicBool::new(false),
             last_fresh: AtomicU64::new(0),
         }
     }
@@ -213,6 +216,15 @@ impl Feed {
     /// *Tick-safe.*
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Acquire)
+    }
+
+    pub(crate) fn wait_alone(&self, waits: bool) {
+        self.waits_alone.store(waits, Relaxed);
+    }
+
+    /// Nobody is subscribed, and the tracks wait for somebody. *Tick-safe.*
+    pub(crate) fn rests(&self) -> bool {
+        self.listeners() == 0 && self.waits_alone.load(Relaxed)
     }
 
     pub(crate) fn join(&self) {

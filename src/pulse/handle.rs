@@ -15,7 +15,7 @@ use crate::desk::Desk;
 use crate::event::EventReader;
 use crate::feed::Feed;
 use crate::line::{Line, Transport};
-use crate::load::RETRY_AFTER;
+use crate::load::{RETRY_AFTER, Strain};
 use crate::order::{Act, What};
 use crate::ring::RingReader;
 use crate::session::MixConfig;
@@ -187,6 +187,29 @@ impl<L> PulseHandle<L> {
         self.send(session, What::Talk(speaks));
     }
 
+    /// Moves a mix to another tick thread, counted from 0, with everything it has: nothing is lost,
+    /// doubled or heard of it. Orders go on as before, whichever thread it is on; what is on its way
+    /// arrives one wake (5 ms) later for each thread in between. A mix that is gone, or there already,
+    /// stays as it is. [`Balancer`](crate::Balancer) is who calls this when it makes sense.
+    ///
+    /// # Errors
+    /// [`OpenError::Full`] when the thread has no free place in the mix's phase, or there is no such
+    /// thread.
+    pub fn move_to(&self, session: SessionKey, thread: usize) -> Result<(), OpenError> {
+        let there = self.0.desks.get(thread).ok_or(OpenError::Full)?;
+        let home = usize::from(session.thread) == thread;
+        let seat = match home {
+            true => Some(there.seat(session.slot)),
+            false => there.reserve(session),
+        };
+        let seat = seat.ok_or(OpenError::Full)?;
+        let spare = there.seat(seat.slot);
+        if !self.send(session, What::Move(seat)) {
+            spare.give_up(session);
+        }
+        Ok(())
+    }
+
     /// Changes how the encoder works from the next frame on: bitrate, complexity, error correction
     /// and the rest. Values that Opus does not take are clamped; an overloaded thread may use less
     /// complexity than asked for. Packets that go out as they are do not mind.
@@ -212,10 +235,25 @@ impl<L> PulseHandle<L> {
         Stats::read(boards)
     }
 
-    pub(crate) fn send(&self, to: SessionKey, what: What<L>) {
-        if let Some(desk) = self.0.desks.get(usize::from(to.thread)) {
-            desk.send(to, what);
-        }
+    pub(crate) fn threads(&self) -> usize {
+        self.0.desks.len()
+    }
+
+    /// How the thread fares that fares worst; busy is above `busy_ns` of work for each 20 ms.
+    pub(crate) fn strain(&self, busy_ns: u64) -> Strain {
+        let boards = self.0.desks.iter().map(|desk| &desk.board);
+        let strains = boards.map(|board| match board.rung.load(Relaxed) {
+            0 if board.busy_ns.load(Relaxed) <= busy_ns => Strain::None,
+            0 => Strain::Busy,
+            _ => Strain::Saving,
+        });
+        strains.max().unwrap_or(Strain::None)
+    }
+
+    /// False when the order had to be given up.
+    pub(crate) fn send(&self, to: SessionKey, what: What<L>) -> bool {
+        let desk = self.0.desks.get(usize::from(to.thread));
+        desk.is_some_and(|desk| desk.send(to, what))
     }
 
     /// Never 0, which marks a free slot.

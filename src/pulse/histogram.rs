@@ -62,6 +62,26 @@ impl Default for Tally {
 }
 
 impl Tally {
+    /// What was counted after `earlier`, a former state of the same histograms. The longest is exact
+    /// when it is the longest of all, else the upper edge of its bucket.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        let mut new = Self::default();
+        for ((new, now), then) in new
+            .buckets
+            .iter_mut()
+            .zip(&self.buckets)
+            .zip(&earlier.buckets)
+        {
+            *new = now.saturating_sub(*then);
+        }
+        let last = new.buckets.iter().rposition(|count| *count > 0);
+        new.max_ns = last.map_or(0, |last| match self.max_ns > earlier.max_ns {
+            true => self.max_ns,
+            false => upper_edge_ns(last).min(self.max_ns),
+        });
+        new
+    }
+
     pub(crate) fn distribution(&self) -> Distribution {
         Distribution {
             count: self.buckets.iter().sum(),
@@ -165,6 +185,29 @@ mod tests {
                 "{found} for {exact}"
             );
         }
+    }
+
+    #[test]
+    fn what_came_between_two_looks_is_told_apart() {
+        let histogram = Histogram::default();
+        let look = || {
+            let mut tally = Tally::default();
+            histogram.add_to(&mut tally);
+            tally
+        };
+        (0..10).for_each(|_| histogram.record(9_000_000));
+        let before = look();
+        (0..10).for_each(|_| histogram.record(1_000));
+        let calm = look().since(&before).distribution();
+        assert_eq!(calm.count, 10);
+        assert!((1.0..1.126).contains(&calm.max_us), "{calm}");
+        histogram.record(10_000_000);
+        let loud = look().since(&before).distribution();
+        assert_eq!((loud.count, loud.max_us), (11, 10_000.0));
+        assert_eq!(
+            before.since(&before).distribution(),
+            Distribution::default()
+        );
     }
 
     #[test]

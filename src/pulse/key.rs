@@ -1,6 +1,7 @@
 //! Names for things on the tick: sessions and tracks.
 
-/// Names one mix (and, once attached, its voice session). Never used twice: an order that arrives
+/// Names one mix (and, once attached, its voice session): by the place it was opened in, which stays
+/// its name when it moves to another tick thread. Never used twice: an order that arrives
 /// after its session is gone finds another serial number in the slot and does nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionKey {

@@ -12,6 +12,7 @@
 //! the calls that tempt. There is no tokio here and no file.
 #![deny(unsafe_code)]
 
+mod balance;
 mod bits;
 mod bus;
 mod desk;
@@ -34,6 +35,7 @@ mod ring;
 mod sender;
 mod session;
 mod shared;
+mod slot;
 mod stats;
 mod swap;
 mod track;
@@ -45,6 +47,7 @@ mod wheel;
 
 use std::time::Duration;
 
+pub use balance::Balancer;
 pub use bus::Bus;
 pub use event::{Event, EventKind, EventReader};
 pub use handle::PulseHandle;

@@ -8,6 +8,9 @@ use crate::wheel::{PHASES, WAKE_NS};
 /// music (design/crates.md 1.2), each costing roughly three quarters of the one before.
 const LADDER: [u8; 4] = [10, 7, 5, 1];
 
+/// A round of wakes: 20 ms.
+pub(crate) const ROUND_NS: u64 = PHASES as u64 * WAKE_NS;
+
 /// Busy for more than 80 % of the last four wakes, ten times in a row: one rung down
 /// (design/architecture.md B6).
 const TOO_BUSY_NS: u64 = PHASES as u64 * WAKE_NS * 8 / 10;
@@ -46,6 +49,17 @@ const CALM_WAKES: u32 = 400;
 
 /// How long a refused caller should wait: two seconds of calm are needed for a rung.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// How hard a thread has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Strain {
+    /// Not at all.
+    None,
+    /// It has much to do.
+    Busy,
+    /// It has lowered the complexity of its encoders.
+    Saving,
+}
 
 /// Watches how busy the thread is.
 #[derive(Debug, Default)]

@@ -12,13 +12,15 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{io, thread};
 
+use crate::balance::Balancer;
 use crate::event::EventReader;
 use crate::handle::PulseHandle;
 use crate::janitor::Janitor;
 use crate::udp::{Wire, class, clock};
-use crate::wheel::{Parts, WAKE_NS, Wheel, wheel};
+use crate::wheel::{Parts, WAKE_NS, Wheel, connect, wheel};
 
-/// How often the janitor looks. Nothing waits for it; 4,096 boxes fit in its queue.
+/// How often the janitor looks, and the balancer with it. Nothing waits for it; 4,096 boxes fit in
+/// its queue.
 const SWEEP_EVERY: Duration = Duration::from_millis(20);
 
 /// Wakes (500 ms) a stopping thread gives its sessions to fade and send their silence frames,
@@ -73,6 +75,7 @@ impl Pulse {
             retired.push(parts.retired);
             wheels.push(parts.wheel);
         }
+        connect(&mut wheels);
         let reader = EventReader {
             queues: events.into_boxed_slice(),
         };
@@ -92,9 +95,10 @@ impl Pulse {
             pulse.ticks.push(tick);
         }
         let janitor = Janitor::new(retired);
+        let balancer = Balancer::new(pulse.handle());
         let janitor = thread::Builder::new()
             .name("mynah-janitor".into())
-            .spawn(move || keep_clean(janitor))?;
+            .spawn(move || keep_clean(janitor, balancer))?;
         pulse.janitor = Some(janitor);
         Ok(pulse)
     }
@@ -153,6 +157,7 @@ pub fn wheels_by_hand<L>(
         retired.push(parts.retired);
         made.push(parts.wheel);
     }
+    connect(&mut made);
     let reader = EventReader {
         queues: events.into_boxed_slice(),
     };
@@ -184,7 +189,7 @@ fn run(mut wheel: Wheel<UdpSocket>, fifo: bool, stopping: &AtomicBool) {
     board.stopped.store(true, Ordering::Release);
 }
 
-fn keep_clean(mut janitor: Janitor<UdpSocket>) {
+fn keep_clean(mut janitor: Janitor<UdpSocket>, mut balancer: Balancer) {
     loop {
         // Asked before sweeping, so that what was retired last is swept too.
         let alone = janitor.is_alone();
@@ -192,6 +197,7 @@ fn keep_clean(mut janitor: Janitor<UdpSocket>) {
         if alone {
             return;
         }
+        balancer.look();
         thread::sleep(SWEEP_EVERY);
     }
 }

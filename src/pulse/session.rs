@@ -14,8 +14,9 @@ use crate::event::EventKind;
 use crate::feed::Feed;
 use crate::line::Line;
 use crate::mix::Mixer;
+use crate::order::Order;
 use crate::packet::Packet;
-use crate::shared::SlotBoard;
+use crate::shared::{Board, SlotBoard};
 use crate::tracks::Node;
 use crate::{Sender, SessionKey};
 
@@ -68,6 +69,12 @@ pub(crate) struct Session<L> {
     pub(crate) closing: bool,
     /// Number of the last sender order that was carried out.
     pub(crate) turn: u32,
+    /// What the thread shares that opened it: sender orders are announced there.
+    home: Arc<Board>,
+    /// It is to leave this thread, with this order as its carriage.
+    pub(crate) departing: Option<Box<Order<L>>>,
+    /// The first tick that has not been prepared where it was before.
+    pub(crate) not_before: u64,
     /// Where a bus publishes its frames.
     feed: Option<Arc<Feed>>,
     /// The bus this session is subscribed to.
@@ -83,7 +90,11 @@ pub(crate) struct Session<L> {
 }
 
 impl<L> Session<L> {
-    pub(crate) fn new(key: SessionKey, mix: MixConfig) -> Result<Self, OpusError> {
+    pub(crate) fn new(
+        key: SessionKey,
+        home: Arc<Board>,
+        mix: MixConfig,
+    ) -> Result<Self, OpusError> {
         let config = EncoderConfig {
             bitrate_bps: mix.bitrate_bps,
             complexity: mix.complexity,
@@ -96,6 +107,9 @@ impl<L> Session<L> {
             packet: Packet::new(),
             closing: false,
             turn: 0,
+            home,
+            departing: None,
+            not_before: 0,
             feed: None,
             tap: None,
             encoder: Encoder::new(config)?,
@@ -106,12 +120,19 @@ impl<L> Session<L> {
         })
     }
 
+    /// The board of the slot it was opened in. *Tick-safe.*
+    pub(crate) fn own_slot(&self) -> Option<&SlotBoard> {
+        self.home.slots.get(usize::from(self.key.slot))
+    }
+
     /// True when the session needs ticks: something sounds, waits or must be ended, on a line that
     /// does not hold it still. *Tick-safe.*
     pub(crate) fn is_awake(&self) -> bool {
         let may_hear = self.tap.as_ref().is_some_and(|tap| tap.is_open());
         let sounds = self.tail != Tail::Quiet || self.mixer.is_active() || may_hear;
-        self.mixer.has_leftovers() || self.moves() && sounds
+        // A bus asks for itself whether somebody has come: nobody tells it.
+        let looks_out = self.feed.is_some() && self.mixer.is_active();
+        self.mixer.has_leftovers() || looks_out || self.moves() && sounds
     }
 
     /// True when the session was asked to go and has nothing left to say. *Tick-safe.*
@@ -120,9 +141,12 @@ impl<L> Session<L> {
     }
 
     /// True when tracks go on. Without a line, and while the sender holds, nothing moves; a bus
-    /// always does. *Tick-safe.*
+    /// does, unless it waits for listeners. *Tick-safe.*
     pub(crate) fn moves(&self) -> bool {
-        self.feed.is_some() || self.line.as_ref().is_some_and(|line| line.sender.moves())
+        match &self.feed {
+            Some(feed) => !feed.rests(),
+            None => self.line.as_ref().is_some_and(|line| line.sender.moves()),
+        }
     }
 
     /// Puts a track into the mix. It stays in `track` when the session goes. *Tick-safe.*

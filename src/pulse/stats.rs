@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::SessionKey;
 use crate::histogram::{Distribution, Tally};
-use crate::shared::Board;
+use crate::shared::{Board, Measured};
 
 /// A snapshot over all tick threads. Counters count since the start of the program.
 #[derive(Debug, Clone, Default)]
@@ -53,6 +53,15 @@ pub struct Stats {
     pub threads: Vec<ThreadStats>,
     /// One per open mix.
     pub sessions: Vec<SessionStats>,
+    /// What the three distributions were made of, for [`Stats::since`].
+    tallies: Box<Tallies>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Tallies {
+    lateness: Tally,
+    wake_cost: Tally,
+    frame_cost: Tally,
 }
 
 /// One tick thread.
@@ -60,7 +69,7 @@ pub struct Stats {
 pub struct ThreadStats {
     /// The scheduler granted the real-time class (`SCHED_FIFO`).
     pub fifo: bool,
-    /// Open mixes.
+    /// Mixes that are here.
     pub sessions: usize,
     /// Rung of the overload ladder: 0 none, then lower and lower encoder complexity.
     pub overload_rung: u8,
@@ -68,7 +77,9 @@ pub struct ThreadStats {
     pub overloaded: bool,
     /// The last rung: of every eight frames of each mix so many are left out.
     pub frames_left_out_of_8: u8,
-    /// Work for each 20 ms, nanoseconds: what its mixes cost or are expected to, each by its own
+    /// Work for each 20 ms, nanoseconds, as measured over the last 80 ms or so.
+    pub busy_ns: u64,
+    /// The same as it may be expected: what its mixes cost or are expected to, each by its own
     /// measured average.
     pub burden_ns: u64,
     /// How many more mixes could sound here at the lowest complexity, as far as measured.
@@ -80,6 +91,8 @@ pub struct ThreadStats {
 pub struct SessionStats {
     /// Which.
     pub session: SessionKey,
+    /// The tick thread it is on, counted from 0.
+    pub thread: usize,
     /// It has a line.
     pub attached: bool,
     /// Its last frame was sound.
@@ -106,23 +119,62 @@ pub struct SessionStats {
     pub sealed_stale: u64,
     /// What making a frame costs, nanoseconds, on average over about the last 16.
     pub frame_cost_ns: u64,
+    /// The same once it has been measured for a second and the mix has ticks.
+    pub(crate) measured: Option<Measured>,
 }
 
 impl Stats {
     pub(crate) fn read<'a>(boards: impl Iterator<Item = &'a Board>) -> Self {
         let mut stats = Self::default();
-        let (mut lateness, mut wake_cost, mut frame_cost) =
-            (Tally::default(), Tally::default(), Tally::default());
         for (thread, board) in boards.enumerate() {
-            board.lateness.add_to(&mut lateness);
-            board.wake_cost.add_to(&mut wake_cost);
-            board.frame_cost.add_to(&mut frame_cost);
+            board.lateness.add_to(&mut stats.tallies.lateness);
+            board.wake_cost.add_to(&mut stats.tallies.wake_cost);
+            board.frame_cost.add_to(&mut stats.tallies.frame_cost);
             stats.add(thread as u16, board);
         }
-        stats.lateness = lateness.distribution();
-        stats.wake_cost = wake_cost.distribution();
-        stats.frame_cost = frame_cost.distribution();
+        stats.distribute();
         stats
+    }
+
+    fn distribute(&mut self) {
+        self.lateness = self.tallies.lateness.distribution();
+        self.wake_cost = self.tallies.wake_cost.distribution();
+        self.frame_cost = self.tallies.frame_cost.distribution();
+    }
+
+    /// What happened after `earlier`, a former snapshot of the same tick threads: distributions and
+    /// counters of the time between the two. Threads and sessions are as they are now, and count since
+    /// the start.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut new = self.clone();
+        new.tallies.lateness = self.tallies.lateness.since(&earlier.tallies.lateness);
+        new.tallies.wake_cost = self.tallies.wake_cost.since(&earlier.tallies.wake_cost);
+        new.tallies.frame_cost = self.tallies.frame_cost.since(&earlier.tallies.frame_cost);
+        new.distribute();
+        for (count, before) in new.counters().into_iter().zip(earlier.clone().counters()) {
+            *count = count.saturating_sub(*before);
+        }
+        new
+    }
+
+    fn counters(&mut self) -> [&mut u64; 14] {
+        [
+            &mut self.wakes,
+            &mut self.packets_sent,
+            &mut self.packets_dropped,
+            &mut self.send_errors,
+            &mut self.late_packets,
+            &mut self.skipped_frames,
+            &mut self.resyncs,
+            &mut self.events_dropped,
+            &mut self.orders_lost,
+            &mut self.frames_encoded,
+            &mut self.frames_passed,
+            &mut self.frames_unpacked,
+            &mut self.codec_errors,
+            &mut self.sealed_stale,
+        ]
     }
 
     /// True when every tick thread runs in the real-time class.
@@ -154,24 +206,21 @@ impl Stats {
         self.sealed_stale += board.sealed_stale.get();
         self.threads.push(ThreadStats {
             fifo: board.fifo.load(Relaxed),
-            sessions: board.taken(),
+            sessions: board.present().count(),
             overload_rung: board.rung.load(Relaxed),
             overloaded: board.overloaded.load(Relaxed),
             frames_left_out_of_8: board.shed.load(Relaxed),
+            busy_ns: board.busy_ns.load(Relaxed),
             burden_ns: board.burden_ns(),
             room: board.room(),
         });
         for (slot, mine) in board.slots.iter().enumerate() {
-            let serial = mine.serial();
-            if serial == 0 {
+            let Some(session) = mine.present(thread, slot as u16) else {
                 continue;
-            }
+            };
             self.sessions.push(SessionStats {
-                session: SessionKey {
-                    thread,
-                    slot: slot as u16,
-                    serial,
-                },
+                session,
+                thread: usize::from(thread),
                 attached: mine.attached.load(Relaxed),
                 sounding: mine.sounding.load(Relaxed),
                 packets_sent: mine.sent.get(),
@@ -185,6 +234,7 @@ impl Stats {
                 frames_missed: mine.missed.get(),
                 sealed_stale: mine.sealed_stale.get(),
                 frame_cost_ns: mine.cost.mean_ns(),
+                measured: mine.measured(),
             });
         }
     }

@@ -9,6 +9,7 @@
 //!
 //! Everything here is tick code (design/architecture.md B7).
 
+mod moving;
 mod seats;
 mod send;
 
@@ -19,12 +20,15 @@ use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::bits::{Bits, PER_PHASE};
 use crate::desk::Desk;
-use crate::event::Event;
+use crate::event::{Dated, Event, News};
 use crate::load::Load;
 use crate::mailbox::{Inbox, mailbox};
 use crate::order::{Order, Retired};
 use crate::session::{Made, Session};
 use crate::shared::{Board, Counter, SLOTS};
+
+use moving::Roads;
+pub(crate) use moving::connect;
 
 /// Phases of the wheel: a session is served every fourth wake.
 pub const PHASES: usize = 4;
@@ -87,11 +91,15 @@ pub struct Wheel<L> {
     awake: [Bits; PHASES],
     /// Sessions whose packet waits to be flushed.
     ready: [Bits; PHASES],
+    /// Of these, the ones that were due and wait for an order that comes over another thread.
+    stuck: [Bits; PHASES],
     open: usize,
     load: Load,
     busy_ns: u64,
     orders: Inbox<Order<L>>,
-    events: Producer<Event>,
+    pub(crate) roads: Roads<L>,
+    winding_down: bool,
+    events: News,
     retired: Producer<Retired<L>>,
     board: Arc<Board>,
 }
@@ -100,7 +108,7 @@ pub struct Wheel<L> {
 pub(crate) struct Parts<L> {
     pub(crate) wheel: Wheel<L>,
     pub(crate) desk: Desk<L>,
-    pub(crate) events: Consumer<Event>,
+    pub(crate) events: Consumer<Dated>,
     pub(crate) retired: Consumer<Retired<L>>,
 }
 
@@ -119,11 +127,14 @@ pub(crate) fn wheel<L>(thread: u16, start_ns: u64) -> Parts<L> {
             sessions: std::iter::repeat_with(|| None).take(SLOTS).collect(),
             awake: [Bits::default(); PHASES],
             ready: [Bits::default(); PHASES],
+            stuck: [Bits::default(); PHASES],
             open: 0,
             load: Load::default(),
             busy_ns: 0,
             orders,
-            events: events_in,
+            roads: Roads::new(thread),
+            winding_down: false,
+            events: News::new(events_in),
             retired: retired_in,
             board: Arc::clone(&board),
         },
@@ -158,6 +169,7 @@ impl<L> Wheel<L> {
     /// Does what is due and returns when to step again. *Tick-safe.*
     pub fn step<T: Transmit<Link = L>>(&mut self, io: &mut T) -> u64 {
         let begin = io.now_ns();
+        self.events.stamp = self.events.stamp.max(self.wake);
         self.flush_due(begin, io);
         self.drain(ORDERS_PER_WAKE, io);
         self.catch_up();
@@ -170,6 +182,7 @@ impl<L> Wheel<L> {
 
     /// Asks every session to go, as when the program ends. *Tick-safe.*
     pub fn wind_down(&mut self) {
+        self.winding_down = true;
         for slot in 0..SLOTS as u16 {
             self.close(Place::of(slot));
             self.settle(Place::of(slot));
@@ -198,6 +211,7 @@ impl<L> Wheel<L> {
         }
         let due = (now - self.start_ns) / WAKE_NS;
         let missed = due + 1 - self.wake;
+        self.flush_stuck(io);
         for wake in (self.wake..=due).take(PHASES) {
             self.flush((wake % PHASES as u64) as usize, io);
             self.board.lateness.record(now - self.deadline(wake));
@@ -216,14 +230,17 @@ impl<L> Wheel<L> {
 
     /// Carries out the orders that wait, `most` at most.
     fn drain<T: Transmit<Link = L>>(&mut self, most: usize, io: &mut T) {
+        self.roads.clear_jams();
         for _ in 0..most {
             if self.retired.slots() < RETIRED_RESERVE {
                 return;
             }
-            let Some(mut order) = self.orders.take() else {
+            let Some(order) = self.roads.take().or_else(|| self.orders.take()) else {
                 return;
             };
-            self.execute(&mut order, io);
+            let Some(order) = self.execute(order, io) else {
+                continue;
+            };
             // There is room, as was just made sure of: at most 16 boxes come from one order.
             if let Err(rtrb::PushError::Full(order)) = self.retired.push(Retired::Order(order)) {
                 std::mem::forget(order);
@@ -274,7 +291,12 @@ impl<L> Wheel<L> {
                 self.cursor.at = at + 1;
                 continue;
             }
-            self.prepare_one(place);
+            let tick = self.cursor.wake / PHASES as u64;
+            if self.is_ready(place) {
+                // What it waited for has not come in a whole round.
+                self.send_anyway(place, io);
+            }
+            self.prepare_one(place, tick);
             let late = self.cursor.wake < self.wake;
             // Its turn is over, whatever orders are read before it is sent.
             self.cursor.at = at + 1;
@@ -285,6 +307,7 @@ impl<L> Wheel<L> {
             self.settle(place);
             let after = io.now_ns();
             self.note_cost(place, after.saturating_sub(now));
+            self.depart(place);
             now = after;
         }
         now
@@ -316,19 +339,22 @@ impl<L> Wheel<L> {
         mine.cost.note(cost_ns, session.floor_percent());
     }
 
-    fn prepare_one(&mut self, place: Place) {
+    fn prepare_one(&mut self, place: Place, tick: u64) {
         let slot = place.slot();
         let (Some(Some(session)), Some(mine)) =
             (self.sessions.get_mut(slot), self.board.slots.get(slot))
         else {
             return;
         };
+        if tick < session.not_before {
+            // It has said that where it was before.
+            return;
+        }
         let (events, board, key) = (&mut self.events, &self.board, session.key);
-        let tick = self.cursor.wake / PHASES as u64;
         let work = || [&mine.encoded, &mine.passed, &mine.unpacked].map(Counter::get);
         let before = work();
         let made = session.prepare(tick, self.load.complexity(), mine, &mut |kind| {
-            tell(events, board, Event { session: key, kind });
+            events.tell(board, Event { session: key, kind });
         });
         let all = [
             &self.board.encoded,
@@ -347,13 +373,6 @@ impl<L> Wheel<L> {
             Made::Failed => self.board.codec_errors.add(1),
             Made::Nothing => {}
         }
-    }
-}
-
-/// Posts an event, or counts it as dropped: the tick waits for nobody.
-fn tell(events: &mut Producer<Event>, board: &Board, event: Event) {
-    if events.push(event).is_err() {
-        board.events_dropped.add(1);
     }
 }
 

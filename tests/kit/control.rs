@@ -45,7 +45,19 @@ impl Control {
     /// # Panics
     /// No HTTP client can be built.
     pub fn of(program: &Program) -> Self {
-        let ca = std::fs::read(program.ready_text("/ca_file")).ok();
+        Self::at(program.ready())
+    }
+
+    /// Talks to a server that has written this into its ready file.
+    ///
+    /// # Panics
+    /// It is no ready file, or no HTTP client can be built.
+    pub fn at(ready: &Value) -> Self {
+        let field = |pointer: &str| {
+            let text = ready.pointer(pointer).and_then(Value::as_str);
+            text.unwrap_or_else(|| panic!("the ready file has no {pointer}: {ready}"))
+        };
+        let ca = std::fs::read(field("/ca_file")).ok();
         let tls = mynah_engine::tls_config(ca.as_deref())
             .unwrap_or_else(|error| panic!("no TLS settings: {error}"));
         let http = reqwest::Client::builder()
@@ -56,10 +68,10 @@ impl Control {
             .unwrap_or_else(|error| panic!("no HTTP client: {error}"));
         Self {
             http,
-            base: program.ready_text("/control").to_owned(),
-            guild_id: program.ready_text("/guild_id").to_owned(),
-            text_channel: program.ready_text("/text_channel_id").to_owned(),
-            voice_channel: program.ready_text("/voice_channel_ids/0").to_owned(),
+            base: field("/control").to_owned(),
+            guild_id: field("/guild_id").to_owned(),
+            text_channel: field("/text_channel_id").to_owned(),
+            voice_channel: field("/voice_channel_ids/0").to_owned(),
         }
     }
 

@@ -27,7 +27,7 @@ extern "C" {
 
 #define MYNAH_MAGIC 0x31504242u            /* "BBP1" */
 #define MYNAH_MAJOR 1
-#define MYNAH_MINOR 0
+#define MYNAH_MINOR 1                      /* 1: the ops and arguments marked so below */
 #define MYNAH_FRAMES 960u                  /* 20 ms at 48 kHz */
 #define MYNAH_UNWINDS 1u                   /* entry.flags: a panic inside is caught inside. C: set it. */
 
@@ -112,6 +112,34 @@ typedef struct mynah_entry {               /* the one exported symbol */
 } mynah_entry;
 
 /* ---- extension "mynah.ops/1" (host): every async request is one of these ---------------------- */
+/* Arguments and results are JSON. Arguments that are left out have the default; ops and arguments are
+ * only ever added, and a host whose minor is less does not know them. Ids of Discord are texts.
+ *
+ *   rest            method, path, body?, files?: [{name, content_type, base64}]     Discord's answer
+ *   timer           ms
+ *   fs.list         dir                                                   {files, truncated}
+ *   media.probe     path | url                                            {title, duration_ms, ...}
+ *   voice.join      guild_id, channel_id
+ *   voice.leave     guild_id
+ *   voice.state     guild_id, user_id                                     {channel_id, bot_channel_id}
+ *   voice.play      guild_id, path | url, gain = 1, start_ms = 0, paused = false             {track}
+ *       minor 1:    lane = "bed" | "speech" | "fx" | "notice", fade_in?: FADE, repeat = false,
+ *                   filters?: FILTERS
+ *   track.next      track, path | url, start_ms = 0     minor 1; follows the track without a gap: {track}
+ *   track.cancel    track                               minor 1; takes a track.next back
+ *   track.pause     track
+ *   track.resume    track
+ *   track.stop      track; minor 1: fade?: FADE
+ *   track.gain      track, gain
+ *   track.fade      track, gain, fade: FADE             minor 1
+ *   track.repeat    track, repeat                       minor 1
+ *   track.filters   track, filters: FILTERS             minor 1
+ *   track.position  track                                                 {position_ms}
+ *
+ *   FADE            {"ms": 0..60000, "curve": "linear" | "equal_power" | "decibel"}
+ *   FILTERS         {"volume", "equalizer": [15 gains], "karaoke": {...}, "timescale": {"speed", "pitch",
+ *                   "rate"}, "tremolo": {...}, "rotation": {...}, "channel_mix": {...}, "low_pass": {...}}
+ */
 typedef struct mynah_ops {
   uint32_t size;
   uint64_t (*submit)(const mynah_host *, mynah_str kind, mynah_bytes args); /* [control] 0: too many under way */

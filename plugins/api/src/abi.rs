@@ -18,7 +18,7 @@ pub const MAGIC: u32 = 0x3150_4242;
 /// Version of the table. Another major version is another table and another symbol.
 pub const MAJOR: u16 = 1;
 /// Revision of the table within [`MAJOR`]; never compared for refusal.
-pub const MINOR: u16 = 0;
+pub const MINOR: u16 = 1;
 /// Frames (of two channels) in one block: 20 ms at 48 kHz.
 pub const FRAMES: u32 = 960;
 /// [`Entry::flags`]: built with `panic = "unwind"`. Without it a panic would end the whole bot

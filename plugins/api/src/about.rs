@@ -64,8 +64,8 @@ impl About {
     }
 }
 
-/// One capability: `voice.speak`, `voice.listen`, `voice.opus`, `chat.send`, `commands`,
-/// `gateway.events:NAME`, `net.http:HOST`, `fs.read:DIR`, `fs.write:DIR`, `discord.rest`, `store`,
+/// One capability: `voice.speak` (music), `voice.speak:LANE` (`speech`, `fx`, `notice`),
+/// `voice.listen`, `voice.opus`, `chat.send`, `commands`, `gateway.events:NAME`, `net.http:HOST`, `fs.read:DIR`, `fs.write:DIR`, `discord.rest`, `store`,
 /// `process`. `*` after the colon stands for all.
 #[derive(Clone, Copy, Debug)]
 pub struct Need {

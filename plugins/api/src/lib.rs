@@ -51,6 +51,7 @@ mod panics;
 mod plugin;
 #[doc(hidden)]
 pub mod shim;
+mod sound;
 mod strict;
 pub mod testing;
 mod voice;
@@ -71,6 +72,9 @@ pub use id::{ChannelId, GuildId, MessageId, RoleId, Track, UserId};
 pub use interaction::{Attachment, Interaction, Kind};
 pub use panics::{IMAGE, install_hook};
 pub use plugin::{Plugin, Saved, Why};
+pub use sound::{
+    BANDS, ChannelMix, Curve, Fade, Filters, Karaoke, Lane, LowPass, Rotation, Timescale, Tremolo,
+};
 pub use voice::{File, Files, Listing, MediaInfo, PlayOptions, Playable, Voice, VoiceState};
 #[doc(hidden)]
 pub use words::nearest;

@@ -1,6 +1,6 @@
 //! Voice and files: typed ops.
 
-use crate::{Call, ChannelId, GuildId, Host, Track, UserId};
+use crate::{Call, ChannelId, Fade, Filters, GuildId, Host, Lane, Track, UserId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -34,7 +34,7 @@ impl Playable {
 }
 
 /// How to play it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PlayOptions {
     /// 1.0 leaves the sound as it is.
     pub gain: f32,
@@ -42,6 +42,14 @@ pub struct PlayOptions {
     pub start: Duration,
     /// Begin paused.
     pub paused: bool,
+    /// Which lane it is heard on. Lanes but the bed need a grant of their own, see [`Lane`].
+    pub lane: Lane,
+    /// Rise from silence at the start.
+    pub fade_in: Option<Fade>,
+    /// Again and again, without a seam, until [`Voice::repeat`] ends that.
+    pub repeat: bool,
+    /// Its effects.
+    pub filters: Filters,
 }
 
 impl Default for PlayOptions {
@@ -50,6 +58,10 @@ impl Default for PlayOptions {
             gain: 1.0,
             start: Duration::ZERO,
             paused: false,
+            lane: Lane::Bed,
+            fade_in: None,
+            repeat: false,
+            filters: Filters::default(),
         }
     }
 }
@@ -124,20 +136,54 @@ impl Voice {
 
     /// Plays beside whatever plays already; done when the file was opened and the track exists.
     pub fn play(&self, guild: GuildId, what: Playable, options: PlayOptions) -> Call<Track> {
+        let mut args = json!({
+            "guild_id": guild, "gain": options.gain, "start_ms": ms(options.start),
+            "paused": options.paused,
+        });
+        // What is left out is as it always was: an older host reads no more than it knows.
+        if options.lane != Lane::Bed {
+            put(&mut args, "lane", json!(options.lane));
+        }
+        if let Some(fade) = options.fade_in {
+            put(&mut args, "fade_in", fade.to_json());
+        }
+        if options.repeat {
+            put(&mut args, "repeat", json!(true));
+        }
+        if options.filters != Filters::default() {
+            put(&mut args, "filters", json!(options.filters));
+        }
+        self.played("voice.play", what.put(args))
+    }
+
+    /// Plays something when `after` ends, without a gap: its first sample follows the last one of
+    /// `after`, whose lane, gain, effects and pause it has. It is opened at once; another call takes
+    /// the place of what was to come before.
+    ///
+    /// Fails as [`Error::Closed`](crate::Error::Closed) when `after` has been read to its end, which
+    /// is up to 320 ms before it is heard: then play it by itself.
+    pub fn play_next(&self, after: Track, what: Playable, start: Duration) -> Call<Track> {
+        let args = what.put(json!({ "track": after, "start_ms": ms(start) }));
+        self.played("track.next", args)
+    }
+
+    /// Takes back a [`Voice::play_next`]: the track ends as stopped before it is heard.
+    ///
+    /// Fails as [`Error::Closed`](crate::Error::Closed) when it has begun, or is about to and is
+    /// read already: then it begins, and [`Voice::stop`] ends it.
+    pub fn cancel_next(&self, next: Track) -> Call<()> {
+        self.host
+            .op("track.cancel", json!({ "track": next }))
+            .unit()
+    }
+
+    fn played(&self, kind: &'static str, args: Value) -> Call<Track> {
         #[derive(Deserialize)]
         struct Played {
             track: Track,
         }
-        let PlayOptions {
-            gain,
-            start,
-            paused,
-        } = options;
-        let args = what.put(json!({
-            "guild_id": guild, "gain": gain, "start_ms": ms(start), "paused": paused,
-        }));
         Call {
-            op: self.host.op("voice.play", args),
+            op: self.host.op(kind, args),
             read: |body| Ok(serde_json::from_value::<Played>(body)?.track),
         }
     }
@@ -159,6 +205,35 @@ impl Voice {
     /// Ends it.
     pub fn stop(&self, track: Track) -> Call<()> {
         self.host.op("track.stop", json!({ "track": track })).unit()
+    }
+
+    /// Lets it fade away, then ends it. With another's `fade_in` this is a crossfade.
+    pub fn stop_with(&self, track: Track, fade: Fade) -> Call<()> {
+        let args = json!({ "track": track, "fade": fade.to_json() });
+        self.host.op("track.stop", args).unit()
+    }
+
+    /// Plays it again and again from here on, or no longer.
+    pub fn repeat(&self, track: Track, forever: bool) -> Call<()> {
+        self.host
+            .op("track.repeat", json!({ "track": track, "repeat": forever }))
+            .unit()
+    }
+
+    /// Changes its effects while it plays, without a click and from where it is.
+    pub fn filters(&self, track: Track, filters: &Filters) -> Call<()> {
+        self.host
+            .op(
+                "track.filters",
+                json!({ "track": track, "filters": filters }),
+            )
+            .unit()
+    }
+
+    /// Walks its loudness to another one.
+    pub fn fade(&self, track: Track, gain: f32, fade: Fade) -> Call<()> {
+        let args = json!({ "track": track, "gain": gain, "fade": fade.to_json() });
+        self.host.op("track.fade", args).unit()
     }
 
     /// Changes its loudness without a click; 1.0 leaves the sound as it is.
@@ -187,6 +262,12 @@ impl Voice {
     /// Opens something without playing it: tags, length, and whether it can be played at all.
     pub fn probe(&self, what: Playable) -> Call<MediaInfo> {
         self.host.op("media.probe", what.put(json!({}))).read()
+    }
+}
+
+fn put(args: &mut Value, key: &str, value: Value) {
+    if let Some(args) = args.as_object_mut() {
+        args.insert(key.to_owned(), value);
     }
 }
 

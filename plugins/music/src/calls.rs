@@ -3,9 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use crate::effect::{Effect, Preset};
 use crate::ids::{ChannelId, GuildId, Reply, Ticket, Track, UserId};
 use crate::library::Tags;
 use crate::library::scan::Listing;
+use crate::moment::Moment;
 use crate::queue::Origin;
 
 /// Who gave a command, and where everybody was at that moment.
@@ -39,10 +43,36 @@ pub enum Ask {
     },
     /// Everything else.
     Control(Control),
+    /// A command whose options make no sense, with the answer.
+    Mistake(String),
+}
+
+/// What is played again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Repeat {
+    /// Nothing.
+    #[default]
+    Off,
+    /// The track that plays.
+    Track,
+    /// Everything: what has played goes to the end of the queue.
+    Queue,
+}
+
+/// A change to the effects; what is not given stays.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Tweak {
+    /// The preset. `off` also undoes speed and pitch, unless they are given.
+    pub preset: Option<Preset>,
+    /// Times as fast.
+    pub speed: Option<f64>,
+    /// Times as high.
+    pub pitch: Option<f64>,
 }
 
 /// A command about what plays or waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Control {
     /// `/pause`.
     Pause,
@@ -63,6 +93,34 @@ pub enum Control {
     Volume(Option<i64>),
     /// `/leave`.
     Leave,
+    /// `/seek`.
+    Seek(Moment),
+    /// `/loop`, to set it or, without a word, to read it.
+    Repeat(Option<Repeat>),
+    /// `/filter`, to change it or, without options, to read it.
+    Filter(Tweak),
+    /// `/previous`.
+    Previous,
+    /// `/replay`.
+    Replay,
+    /// `/queue move`, by places from 1.
+    Move {
+        /// What is there now …
+        from: i64,
+        /// … and where it is to be.
+        to: i64,
+    },
+    /// `/queue remove`, the places from the first to the last.
+    Remove {
+        /// The first place, from 1.
+        first: i64,
+        /// The last place.
+        last: i64,
+    },
+    /// `/queue clear`.
+    Clear,
+    /// `/queue shuffle`, by these dice.
+    Shuffle(u64),
 }
 
 /// An uploaded file.
@@ -175,15 +233,41 @@ pub enum Call {
         gain: f32,
         /// From where on.
         start: Duration,
+        /// Held at its beginning.
+        paused: bool,
+        /// Rise from silence for so long.
+        fade_in: Option<Duration>,
+        /// Again and again.
+        repeat: bool,
+        /// The effects.
+        effect: Effect,
     },
+    /// Play after a track, without a gap and as that is played; the outcome is
+    /// [`Outcome::Playing`].
+    Next {
+        /// The track that ends first.
+        after: Track,
+        /// What.
+        origin: Origin,
+        /// From where on.
+        start: Duration,
+    },
+    /// Take a [`Call::Next`] back.
+    Cancel(Track),
     /// Hold a track.
     Pause(Track),
     /// Let a track go on.
     Resume(Track),
     /// End a track.
     Stop(Track),
+    /// Let a track fade away for so long, then end it.
+    FadeOut(Track, Duration),
     /// Change how loud a track is.
     Gain(Track, f32),
+    /// Play a track again and again, or not.
+    Repeat(Track, bool),
+    /// Change the effects of a track.
+    Effect(Track, Effect),
     /// How far a track has played; the outcome is [`Outcome::Position`].
     Position(Track),
     /// Read tags, and thereby learn whether it is sound at all; the outcome is [`Outcome::Tags`].

@@ -1,14 +1,16 @@
 //! `[plugins.music]` of bot.toml.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::room::Rules;
 use crate::spans;
 
 /// The music plugin's own keys; the host adds `enabled`, `path`, `sha256`, `grant` and `aliases`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Config {
     /// Folders with music, searched with everything below them. Each one also needs a grant:
@@ -24,6 +26,75 @@ pub struct Config {
     pub max_track: String,
     /// How many played tracks are remembered in each server.
     pub history: usize,
+    /// How long one track fades over into the next, at most 12 s: "0s", "6s".
+    pub crossfade: String,
+    /// How loud every track is made to be, in LUFS, or "off". It is the engine that does it; here it
+    /// is only judged.
+    pub loudness_lufs: Loudness,
+}
+
+/// A loudness to aim at.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Loudness {
+    /// In LUFS.
+    Lufs(f64),
+    /// `"off"`: every track as loud as it is.
+    Word(String),
+}
+
+impl<'de> Deserialize<'de> for Loudness {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(NumberOrWord)
+    }
+}
+
+/// By hand, because what serde makes says "untagged enum" to people.
+struct NumberOrWord;
+
+impl de::Visitor<'_> for NumberOrWord {
+    type Value = Loudness;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number or \"off\"")
+    }
+
+    fn visit_f64<E: de::Error>(self, lufs: f64) -> Result<Loudness, E> {
+        Ok(Loudness::Lufs(lufs))
+    }
+
+    fn visit_i64<E: de::Error>(self, lufs: i64) -> Result<Loudness, E> {
+        Ok(Loudness::Lufs(lufs as f64))
+    }
+
+    fn visit_u64<E: de::Error>(self, lufs: u64) -> Result<Loudness, E> {
+        Ok(Loudness::Lufs(lufs as f64))
+    }
+
+    fn visit_str<E: de::Error>(self, word: &str) -> Result<Loudness, E> {
+        Ok(Loudness::Word(word.to_owned()))
+    }
+}
+
+impl Loudness {
+    /// The loudness in LUFS; `None` for off.
+    ///
+    /// # Errors
+    /// Why it is neither, in words.
+    pub fn target(&self) -> Result<Option<f32>, String> {
+        match self {
+            Self::Word(word) if word == "off" => Ok(None),
+            Self::Lufs(lufs) if (QUIETEST_LUFS..=LOUDEST_LUFS).contains(lufs) => {
+                Ok(Some(*lufs as f32))
+            }
+            Self::Word(word) => Err(format!(
+                "`{word}` is not a loudness: write \"off\", or a number such as -16.0"
+            )),
+            Self::Lufs(lufs) => Err(format!(
+                "{lufs} LUFS is out of range: give a number from {QUIETEST_LUFS} to {LOUDEST_LUFS}, or \"off\""
+            )),
+        }
+    }
 }
 
 impl Default for Config {
@@ -35,6 +106,8 @@ impl Default for Config {
             max_queue: 500,
             max_track: "4h".to_owned(),
             history: 50,
+            crossfade: "0s".to_owned(),
+            loudness_lufs: Loudness::Word("off".to_owned()),
         }
     }
 }
@@ -51,7 +124,7 @@ pub struct Key {
 }
 
 /// Every key of [`Config`], in the order they are documented.
-pub const KEYS: [Key; 6] = [
+pub const KEYS: [Key; 8] = [
     Key {
         name: "library",
         default: "[]",
@@ -82,6 +155,16 @@ pub const KEYS: [Key; 6] = [
         default: "50",
         about: "how many played tracks are remembered in each server",
     },
+    Key {
+        name: "crossfade",
+        default: "\"0s\"",
+        about: "how long one track fades over into the next, at most 12s; 0s joins them without a gap",
+    },
+    Key {
+        name: "loudness_lufs",
+        default: "\"off\"",
+        about: "how loud every track is made to be, in LUFS: \"off\", or -30 to -8",
+    },
 ];
 
 /// Something wrong with a key: which one, and what to do.
@@ -99,6 +182,12 @@ const LOUDEST: u16 = 150;
 const LONGEST_QUEUE: usize = 10_000;
 /// Likewise for the history.
 const LONGEST_HISTORY: usize = 1_000;
+/// Longer than this, two songs are one noise.
+const LONGEST_CROSSFADE: Duration = Duration::from_secs(12);
+/// Quieter than this, nothing is left to hear beside people who talk.
+const QUIETEST_LUFS: f64 = -30.0;
+/// Louder than this, everything would be squeezed by the limiter.
+const LOUDEST_LUFS: f64 = -8.0;
 
 impl Config {
     /// Everything wrong with the values, all at once.
@@ -141,12 +230,27 @@ impl Config {
         );
         let span = spans::parse(&self.max_track);
         note(
-            span.as_ref().is_ok_and(std::time::Duration::is_zero),
+            span.as_ref().is_ok_and(Duration::is_zero),
             "/max_track",
             "no track is that short: give at least \"1s\"".to_owned(),
         );
         if let Err(error) = span {
             note(true, "/max_track", error.to_string());
+        }
+        match spans::parse(&self.crossfade) {
+            Ok(span) => note(
+                span > LONGEST_CROSSFADE,
+                "/crossfade",
+                format!(
+                    "a crossfade of {} is too long: give \"0s\" to \"{}s\"",
+                    self.crossfade,
+                    LONGEST_CROSSFADE.as_secs()
+                ),
+            ),
+            Err(error) => note(true, "/crossfade", error.to_string()),
+        }
+        if let Err(text) = self.loudness_lufs.target() {
+            note(true, "/loudness_lufs", text);
         }
         wrongs
     }
@@ -159,15 +263,18 @@ impl Config {
             default_volume: self.default_volume.min(max_volume),
             max_volume,
             max_queue: self.max_queue.clamp(1, LONGEST_QUEUE),
-            max_track: spans::parse(&self.max_track).unwrap_or(std::time::Duration::MAX),
+            max_track: spans::parse(&self.max_track).unwrap_or(Duration::MAX),
             history: self.history.min(LONGEST_HISTORY),
+            crossfade: spans::parse(&self.crossfade)
+                .unwrap_or_default()
+                .min(LONGEST_CROSSFADE),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
     fn pointers(json: &str) -> Vec<&'static str> {
@@ -199,6 +306,22 @@ mod tests {
             ]
         );
         assert_eq!(pointers(r#"{"max_track": "0s"}"#), ["/max_track"]);
+        assert_eq!(pointers(r#"{"crossfade": "13s"}"#), ["/crossfade"]);
+        assert_eq!(pointers(r#"{"crossfade": "6"}"#), ["/crossfade"]);
+        assert_eq!(
+            pointers(r#"{"crossfade": "6s", "loudness_lufs": -16}"#),
+            <[&str; 0]>::default()
+        );
+        assert_eq!(pointers(r#"{"loudness_lufs": -3.5}"#), ["/loudness_lufs"]);
+        assert_eq!(pointers(r#"{"loudness_lufs": "loud"}"#), ["/loudness_lufs"]);
+    }
+
+    #[test]
+    fn a_loudness_of_another_kind_is_refused_in_words() {
+        let wrong = mynah_plugin::read_config::<Config>(br#"{"loudness_lufs": true}"#).unwrap_err();
+        assert_eq!(wrong[0].pointer, "/loudness_lufs");
+        let expected = "expected a number or \"off\", found `true`";
+        assert_eq!(wrong[0].message, expected);
     }
 
     #[test]

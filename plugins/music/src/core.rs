@@ -93,7 +93,11 @@ impl Core {
                 }
             }
         }
-        let wake = self.rooms.values().filter_map(Room::wake).min();
+        for room in self.rooms.values_mut() {
+            room.look_ahead(&mut self.desk, now);
+        }
+        let wakes = self.rooms.values().filter_map(|room| room.wake(now));
+        let wake = wakes.min();
         self.desk.mind_the_time(now, wake);
         self.desk.drain()
     }
@@ -139,6 +143,7 @@ impl Core {
         let room = room(&mut self.rooms, &self.rules, guild);
         let (query, file) = match ask {
             Ask::Play { query, file } => (query.filter(|query| !query.trim().is_empty()), file),
+            Ask::Mistake(text) => return self.desk.whisper(caller.reply, text),
             Ask::Control(control) => {
                 room.control(&mut self.desk, now, caller, control);
                 return room.unpark(&mut self.desk, now);

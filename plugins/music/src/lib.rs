@@ -18,31 +18,36 @@
 //! takes longer is deferred first (`desk.rs`). A control given while a track is starting waits for it and
 //! then does what it would have done.
 //!
-//! Everything people read is in `says.rs`, put together from the small parts in `wording.rs`.
+//! Everything people read is in `says.rs` and `tells.rs`, put together from the small parts in `wording.rs`.
 #![forbid(unsafe_code)]
 
 mod calls;
 mod config;
 mod core;
 mod desk;
+mod effect;
 mod ids;
 mod library;
+mod moment;
 mod plugin;
 mod queue;
 mod requests;
 mod room;
 mod says;
 mod spans;
+mod tells;
 mod wording;
 
 pub use crate::calls::{
-    Action, Ask, Call, Caller, Control, Input, Outcome, TrackNews, Upload, VoiceNews,
+    Action, Ask, Call, Caller, Control, Input, Outcome, Repeat, TrackNews, Tweak, Upload, VoiceNews,
 };
-pub use crate::config::{Config, KEYS, Key, Wrong};
+pub use crate::config::{Config, KEYS, Key, Loudness, Wrong};
 pub use crate::core::{Core, Kept, MAX_OFFERS, Offer};
+pub use crate::effect::{Effect, Preset};
 pub use crate::ids::{Reply, Ticket};
 pub use crate::library::scan::{File, Listing};
 pub use crate::library::{Entry, Library, Search, Tags};
+pub use crate::moment::{Moment, Nowhere};
 pub use crate::plugin::{Music, commands};
 pub use crate::queue::{Full, Item, Origin, Queue};
 pub use crate::room::Rules;

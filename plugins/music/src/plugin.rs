@@ -4,16 +4,20 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mynah_plugin::{
-    About, Choice, Commands, Cx, Diagnostic, Event, Interaction, Kind, Need, Opt, Plugin,
-    Reply as Text, Result, Saved, Slash, TrackKind, VoiceKind, VoiceState,
+    About, Choice, Cx, Diagnostic, Event, Interaction, Kind, Need, Plugin, Reply as Text, Result,
+    Saved, TrackKind, VoiceKind, VoiceState,
 };
 
-use crate::calls::{Action, Ask, Caller, Control, Input, TrackNews, Upload, VoiceNews};
+use self::commands::ask;
+pub use self::commands::commands;
+use crate::calls::{Action, Ask, Caller, Input, TrackNews, VoiceNews};
 use crate::config::Config;
 use crate::core::{Core, Kept};
+use crate::effect::Preset;
 use crate::ids::{ChannelId, Reply};
 use crate::{requests, says};
 
+mod commands;
 #[cfg(test)]
 mod tests;
 
@@ -124,78 +128,10 @@ impl Plugin for Music {
     }
 }
 
-/// The commands as Discord shows them.
-#[must_use]
-pub fn commands() -> Commands {
-    let query = Opt::text("query", "Words from a title, an artist or a file name").autocomplete();
-    let file = Opt::attachment("file", "A sound file of your own");
-    // No range on the number: the answer to a number out of range explains the limit in words.
-    let percent = Opt::integer(
-        "percent",
-        "0 to 150; 100 leaves the music as it is. Without it, shows the volume",
-    );
-    let clear = Opt::boolean("clear", "Also take everything out of the queue");
-    Commands::new()
-        .slash(
-            Slash::new("play", "Play music from the library or a file you upload")
-                .option(query)
-                .option(file)
-                .also_in_private(),
-        )
-        .slash(Slash::new("pause", "Pause the music").also_in_private())
-        .slash(
-            Slash::new("resume", "Go on with the paused music, or start the queue")
-                .also_in_private(),
-        )
-        .slash(Slash::new("skip", "Go on to the next track").also_in_private())
-        .slash(
-            Slash::new("stop", "Stop the music; the queue stays")
-                .option(clear)
-                .also_in_private(),
-        )
-        .slash(Slash::new("queue", "Show what plays and what comes next").also_in_private())
-        .slash(Slash::new("nowplaying", "Show what plays and how far it is").also_in_private())
-        .slash(
-            Slash::new("volume", "Set or show the volume")
-                .option(percent)
-                .also_in_private(),
-        )
-        .slash(
-            Slash::new("leave", "Stop, empty the queue and leave the voice channel")
-                .also_in_private(),
-        )
-}
-
-/// What a command asks for; `None` for one this version does not know.
-fn ask(asked: &Interaction) -> Option<Ask> {
-    Some(Ask::Control(match asked.command() {
-        "play" => {
-            let file = asked.attachment("file").map(|file| Upload {
-                url: file.url,
-                name: file.filename,
-            });
-            return Some(Ask::Play {
-                query: asked.text("query").map(str::to_owned),
-                file,
-            });
-        }
-        "pause" => Control::Pause,
-        "resume" => Control::Resume,
-        "skip" => Control::Skip,
-        "stop" => Control::Stop {
-            clear: asked.boolean("clear").unwrap_or(false),
-        },
-        "queue" => Control::Queue,
-        "nowplaying" => Control::NowPlaying,
-        "volume" => Control::Volume(asked.integer("percent")),
-        "leave" => Control::Leave,
-        _ => return None,
-    }))
-}
-
 impl Music {
     fn command(&mut self, cx: &mut Cx<'_, Self>, asked: Interaction) {
-        let Some(ask) = ask(&asked) else {
+        // The clock to the microsecond is dice enough for an order nobody should foresee.
+        let Some(ask) = ask(&asked, cx.now_us()) else {
             return cx.detach("an unknown command", asked.refuse(says::UNKNOWN_COMMAND));
         };
         self.last_reply += 1;
@@ -249,6 +185,13 @@ impl Music {
 
     fn autocomplete(&mut self, cx: &mut Cx<'_, Self>, asked: &Interaction) {
         let typed = asked.focused().map_or("", |(_, typed)| typed);
+        if asked.command() == "filter" {
+            let choices = Preset::offers(typed).map(|preset| {
+                let label = format!("{}: {}", preset.name(), preset.about());
+                Choice::new(label, preset.name())
+            });
+            return cx.detach("offering filters", asked.choices(choices));
+        }
         let offers = self.core.offers(asked.guild_id(), typed);
         let choices = offers
             .into_iter()

@@ -92,6 +92,51 @@ impl Queue {
         self.played.truncate(self.keep);
     }
 
+    /// Puts a played item to the end, from its beginning, to come round again. Likewise never
+    /// refused.
+    pub fn recycle(&mut self, item: Item) {
+        self.waiting.push_back(Item {
+            start: Duration::ZERO,
+            ..item
+        });
+    }
+
+    /// Takes an item that was [recycled](Self::recycle) last back out.
+    pub fn unrecycle(&mut self, item: &Item) {
+        if self.waiting.back() == Some(item) {
+            self.waiting.pop_back();
+        }
+    }
+
+    /// Takes the latest item out of the memory of played ones.
+    pub fn recall(&mut self) -> Option<Item> {
+        self.played.pop_front()
+    }
+
+    /// Puts the waiting items into another order (Fisher and Yates), the same for the same dice.
+    pub fn shuffle(&mut self, dice: u64) {
+        let mut state = dice;
+        let items = self.waiting.make_contiguous();
+        for last in (1..items.len()).rev() {
+            // splitmix64 (Steele, Lea, Flood 2014); the bias of the remainder is below 2^-50.
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = state;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            z ^= z >> 31;
+            items.swap(last, (z % (last as u64 + 1)) as usize);
+        }
+    }
+
+    /// Takes out the items at these places (from 1), as many as there are.
+    pub fn remove_all(&mut self, first: usize, last: usize) -> Vec<Item> {
+        let end = last.min(self.waiting.len());
+        match first.checked_sub(1) {
+            Some(start) if start < end => self.waiting.drain(start..end).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Moves the item at place `from` to place `to` (both from 1). `false`: no such place.
     pub fn shift(&mut self, from: usize, to: usize) -> bool {
         let places = 1..=self.waiting.len();
@@ -102,11 +147,6 @@ impl Queue {
             self.waiting.insert(to - 1, item);
         }
         true
-    }
-
-    /// Takes out the item at a place in line (from 1).
-    pub fn remove(&mut self, place: usize) -> Option<Item> {
-        self.waiting.remove(place.checked_sub(1)?)
     }
 
     /// Drops everything that waits and says how many items that were. The played ones stay known.
@@ -156,7 +196,7 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
     fn item(label: &str) -> Item {
@@ -210,9 +250,56 @@ mod tests {
             assert!(!queue.shift(from, to));
         }
         assert_eq!(labels(&queue), ["d", "b", "c", "a"]);
-        assert_eq!(queue.remove(2).unwrap().label, "b");
-        assert_eq!(queue.remove(0), None);
-        assert_eq!(queue.remove(4), None);
+        assert_eq!(queue.remove_all(2, 2)[0].label, "b");
+        assert_eq!(queue.remove_all(0, 9), []);
+        assert_eq!(queue.remove_all(4, 9), []);
+        assert_eq!(queue.remove_all(2, 9).len(), 2);
+        assert_eq!(labels(&queue), ["d"]);
+    }
+
+    #[test]
+    fn shuffling_keeps_every_item_and_the_same_dice_fall_alike() {
+        let shuffled = |dice| {
+            let mut queue = Queue::new(100, 0);
+            for n in 0..100 {
+                queue.push(item(&n.to_string())).unwrap();
+            }
+            queue.shuffle(dice);
+            queue
+                .waiting()
+                .map(|item| item.label.clone())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(shuffled(7), shuffled(7));
+        assert_ne!(shuffled(7), shuffled(8));
+        let mut sorted = shuffled(7);
+        sorted.sort_by_key(|label| label.parse::<u32>().unwrap());
+        assert!(
+            sorted.iter().map(String::as_str).eq((0..100)
+                .map(|n| n.to_string())
+                .collect::<Vec<_>>()
+                .iter()
+                .map(String::as_str))
+        );
+        let fixed = shuffled(7)
+            .iter()
+            .enumerate()
+            .filter(|(n, l)| n.to_string() == **l)
+            .count();
+        assert!(fixed < 10, "{fixed} of 100 stayed where they were");
+    }
+
+    #[test]
+    fn what_comes_round_again_is_found_at_the_end_and_can_be_recalled() {
+        let mut queue = filled(&["a"]);
+        queue.recycle(item("z"));
+        queue.remember(item("z"));
+        assert_eq!(labels(&queue), ["a", "z"]);
+        let back = queue.recall().unwrap();
+        queue.unrecycle(&back);
+        queue.unrecycle(&back);
+        assert_eq!(labels(&queue), ["a"]);
+        assert_eq!(queue.recall(), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mynah_plugin::{Host, MediaInfo, PlayOptions, Playable, Result};
+use mynah_plugin::{Fade, Host, MediaInfo, PlayOptions, Playable, Result};
 
 use crate::calls::{Call, Outcome};
 use crate::library::Tags;
@@ -24,16 +24,38 @@ async fn attempt(host: &Host, call: Call) -> Result<Outcome> {
         Call::Pause(track) => voice.pause(track).await,
         Call::Resume(track) => voice.resume(track).await,
         Call::Stop(track) => voice.stop(track).await,
+        Call::FadeOut(track, time) => voice.stop_with(track, Fade::over(time)).await,
         Call::Gain(track, gain) => voice.gain(track, gain).await,
+        Call::Repeat(track, again) => voice.repeat(track, again).await,
+        Call::Effect(track, effect) => voice.filters(track, &effect.filters()).await,
+        Call::Cancel(track) => voice.cancel_next(track).await,
+        Call::Next {
+            after,
+            origin,
+            start,
+        } => {
+            return voice
+                .play_next(after, playable(origin), start)
+                .await
+                .map(Outcome::Playing);
+        }
         Call::Play {
             guild,
             origin,
             gain,
             start,
+            paused,
+            fade_in,
+            repeat,
+            effect,
         } => {
             let options = PlayOptions {
                 gain,
                 start,
+                paused,
+                fade_in: fade_in.map(Fade::over),
+                repeat,
+                filters: effect.filters(),
                 ..PlayOptions::default()
             };
             return voice

@@ -263,7 +263,7 @@ pub(crate) enum Sound {
     Paused,
 }
 
-pub(crate) fn position(item: &Item, at: Duration, sound: &Sound, volume: u16) -> String {
+pub(crate) fn position(item: &Item, at: Duration, sound: &Sound, notes: &str) -> String {
     let label = shown(&item.label);
     let head = match sound {
         Sound::Starting => return format!("About to play **{label}**."),
@@ -279,12 +279,7 @@ pub(crate) fn position(item: &Item, at: Duration, sound: &Sound, volume: u16) ->
         ),
         None => clock(at),
     };
-    let loud = if volume == 100 {
-        String::new()
-    } else {
-        format!(" · volume {volume} %")
-    };
-    format!("{head}, asked for by <@{}>{loud}\n{time}", item.requester)
+    format!("{head}, asked for by <@{}>{notes}\n{time}", item.requester)
 }
 
 pub(crate) fn queue(current: Option<(&Item, Duration, &Sound)>, queue: &Queue) -> String {

@@ -4,6 +4,7 @@
 //! Nothing is cut short: the listener is a voice client with its own socket and keys, and is asked
 //! over the control API as any script would.
 
+mod reference;
 mod report;
 mod stage;
 

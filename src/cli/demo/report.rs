@@ -4,10 +4,10 @@ use std::fmt::Write;
 use std::path::Path;
 
 use mynah_audio::measure::{self, Comparison};
-use mynah_audio::{Decoder, Encoder, EncoderConfig, SAMPLES};
 use serde_json::Value;
 
 use super::Source;
+use super::reference::heard_at_best;
 use super::stage::{BITRATE_BPS, COMPLEXITY, Closing, Heard};
 use crate::cli::exit::Failure;
 
@@ -22,7 +22,7 @@ pub(super) struct Report<'a> {
     heard: &'a Heard,
     closing: &'a Closing,
     comparison: Option<Comparison>,
-    /// SNR of the same sound through encoder and decoder without any network.
+    /// SNR of the same sound on the same way without any network.
     codec_snr_db: Option<f64>,
 }
 
@@ -34,15 +34,14 @@ impl<'a> Report<'a> {
         recording: &[f32],
         closing: &'a Closing,
     ) -> Self {
-        let codec = through_the_codec(&source.samples);
-        let codec =
-            codec.and_then(|alone| measure::compare(&source.samples, &alone, MAX_LAG_FRAMES));
+        let best = heard_at_best(&source.path);
+        let best = best.and_then(|best| measure::compare(&source.samples, &best, MAX_LAG_FRAMES));
         Self {
             source,
             heard,
             closing,
             comparison: measure::compare(&source.samples, recording, MAX_LAG_FRAMES),
-            codec_snr_db: codec.map(|codec| codec.snr_db),
+            codec_snr_db: best.map(|best| best.snr_db),
         }
     }
 
@@ -69,12 +68,7 @@ impl<'a> Report<'a> {
             "played        {} ({})",
             self.source.shown, self.source.about
         )?;
-        writeln!(
-            to,
-            "sent as       Opus {} kbit/s, complexity {COMPLEXITY}, {}",
-            BITRATE_BPS / 1000,
-            self.heard.mode
-        )?;
+        writeln!(to, "sent as       {}, {}", self.sent_as(), self.heard.mode)?;
         writeln!(to, "joined in     {:.0} ms", ms(self.heard.joined_in))?;
         match self.heard.first_sound {
             Some(first) => writeln!(
@@ -112,6 +106,16 @@ impl<'a> Report<'a> {
         write!(to, "recording     {}", out.display())
     }
 
+    fn sent_as(&self) -> String {
+        let stats = &self.closing.stats;
+        if stats.frames_passed > stats.frames_encoded {
+            let (passed, encoded) = (stats.frames_passed, stats.frames_encoded);
+            return format!("{passed} Opus packets of the file as they are, {encoded} encoded");
+        }
+        let kbit = BITRATE_BPS / 1000;
+        format!("Opus {kbit} kbit/s, complexity {COMPLEXITY}")
+    }
+
     fn write_comparison(&self, to: &mut String, heard: &Comparison) -> std::fmt::Result {
         let frames = &heard.frames;
         writeln!(
@@ -130,7 +134,7 @@ impl<'a> Report<'a> {
             heard.snr_db
         )?;
         if let Some(codec) = self.codec_snr_db {
-            write!(to, "; the codec alone gives {codec:.2} dB")?;
+            write!(to, "; without a network {codec:.2} dB")?;
         }
         writeln!(to, " (gain {:.3})", heard.fitted_gain)?;
         writeln!(
@@ -171,32 +175,6 @@ impl<'a> Report<'a> {
         }
         Ok(())
     }
-}
-
-/// The same encoder and decoder without mixer, encryption and network: what the sound can be at
-/// best at this bitrate.
-fn through_the_codec(samples: &[f32]) -> Option<Vec<f32>> {
-    let config = EncoderConfig {
-        bitrate_bps: BITRATE_BPS,
-        complexity: COMPLEXITY,
-        ..EncoderConfig::default()
-    };
-    let mut encoder = Encoder::new(config).ok()?;
-    let mut decoder = Decoder::new().ok()?;
-    let mut packet = [0u8; 1275];
-    let mut decoded = Vec::with_capacity(samples.len());
-    for chunk in samples.chunks(SAMPLES) {
-        let mut block = [0.0; SAMPLES];
-        block
-            .iter_mut()
-            .zip(chunk)
-            .for_each(|(to, from)| *to = *from);
-        let length = encoder.encode(&block, &mut packet).ok()?;
-        let mut out = [0.0; SAMPLES];
-        decoder.decode(packet.get(..length)?, &mut out).ok()?;
-        decoded.extend_from_slice(&out);
-    }
-    Some(decoded)
 }
 
 fn ms(duration: std::time::Duration) -> f64 {

@@ -8,12 +8,12 @@ use mynah_pulse::{PulseHandle, SessionKey, TrackOptions};
 use mynah_wire::GuildId;
 use tokio::sync::oneshot;
 
-use crate::decode::{Deck, Followed, Order, Sound};
+use crate::decode::{Deck, Followed, How, Order, Sound};
 use crate::fetch::Input;
 use crate::tracks::Track;
 use crate::{
-    Bot, DuckMatrix, Fade, Info, PlayError, PlayOptions, PlayWhat, Query, Repeat, Target, TrackId,
-    VoiceError,
+    Audience, Bot, DuckMatrix, Fade, FilterSpec, Info, PlayError, PlayOptions, PlayWhat, Query,
+    Repeat, Target, TrackEvent, TrackId, VoiceError,
 };
 
 impl Bot {
@@ -28,19 +28,32 @@ impl Bot {
         what: PlayWhat,
         options: PlayOptions,
     ) -> Result<TrackId, PlayError> {
+        self.play_to(Audience::Guild(guild), what, options).await
+    }
+
+    /// Plays for a guild, or for all who listen to a broadcast.
+    pub(super) async fn play_to(
+        &self,
+        audience: Audience,
+        what: PlayWhat,
+        options: PlayOptions,
+    ) -> Result<TrackId, PlayError> {
         let id = self.inner.tracks.name();
         let sound = self.sound(id, &what, options.start).await?;
-        let opened = Deck::start(&self.inner.pool, sound, options.repeat).await;
+        let how = How {
+            repeat: options.repeat,
+            filters: options.filters,
+        };
+        let opened = Deck::start(&self.inner.pool, sound, how).await;
         let opened = opened.map_err(|_| PlayError::DecoderGone)??;
         let voice = mynah_pulse::TrackId(id.0);
         let session = {
             // Asked after opening: a download may have taken a while. Under the lock, because a
             // session that ends forgets its tracks, and none may slip in after that.
             let sessions = self.inner.voice();
-            let there = sessions.get(&guild);
-            let session = there.ok_or(VoiceError::NotConnected(guild))?.key;
+            let session = self.inner.mix_of(audience, &sessions)?;
             let track = Track {
-                guild_id: guild,
+                audience,
                 session,
                 voice,
                 deck: opened.deck,
@@ -84,7 +97,7 @@ impl Bot {
         let outcome = match taken.await {
             Ok(Ok(Followed::Yes { instead_of })) => {
                 if let Some(old) = instead_of {
-                    self.inner.tracks.remove(old);
+                    self.never_heard(old).await;
                 }
                 return Ok(id);
             }
@@ -96,6 +109,34 @@ impl Bot {
         Err(outcome)
     }
 
+    /// Takes back a [`Bot::play_next`]: `next` ends as stopped before it is heard.
+    ///
+    /// # Errors
+    /// [`PlayError::UnknownTrack`] when it has begun, or is about to and has been read already: then
+    /// it will begin, and [`Bot::stop`] ends it.
+    pub async fn cancel_next(&self, next: TrackId) -> Result<(), PlayError> {
+        let unknown = PlayError::UnknownTrack(next.0);
+        let deck = self.inner.tracks.with(next, |track| track.deck.clone());
+        let Some(deck) = deck else {
+            return Err(unknown);
+        };
+        let (answer, dropped) = oneshot::channel();
+        deck.order(&self.inner.pool, Order::NotNext(next, answer));
+        if !dropped.await.map_err(|_| PlayError::DecoderGone)? {
+            return Err(unknown);
+        }
+        self.never_heard(next).await;
+        Ok(())
+    }
+
+    /// Forgets a track that was to come next and will not, and says so.
+    async fn never_heard(&self, id: TrackId) {
+        if let Some(track) = self.inner.tracks.remove(id) {
+            let event = track.audience.event(id, TrackEvent::Stopped);
+            let _ = self.inner.events.send(event).await;
+        }
+    }
+
     /// Plays a track once, or again and again without a seam.
     ///
     /// # Errors
@@ -104,6 +145,24 @@ impl Bot {
         let deck = self.inner.tracks.with(track, |track| track.deck.clone());
         let deck = deck.ok_or(PlayError::UnknownTrack(track.0))?;
         deck.order(&self.inner.pool, Order::Repeat(repeat));
+        Ok(())
+    }
+
+    /// Changes the effects of a track, and of what follows it without a gap: heard within 40 ms,
+    /// without a click and without leaving the place in the song. Values out of their range are
+    /// moved into it. Nothing happens when the last 320 ms of the track are playing.
+    ///
+    /// # Errors
+    /// The track is not playing any more.
+    pub fn set_filters(&self, track: TrackId, filters: FilterSpec) -> Result<(), PlayError> {
+        let known = self.inner.tracks.with(track, |track| {
+            (track.deck.clone(), track.session, track.voice)
+        });
+        let (deck, session, voice) = known.ok_or(PlayError::UnknownTrack(track.0))?;
+        let mixes = self.inner.mixes.clone();
+        let hand_over = move |ring, at| mixes.swap(session, voice, ring, at);
+        let order = Order::Filters(Box::new(filters), Box::new(hand_over));
+        deck.order(&self.inner.pool, order);
         Ok(())
     }
 
@@ -131,6 +190,7 @@ impl Bot {
             id,
             input: self.input_of(what).await?,
             start,
+            loudness: self.inner.loudness.clone(),
         })
     }
 
@@ -204,10 +264,20 @@ impl Bot {
     /// # Errors
     /// The bot is not in voice there.
     pub fn duck(&self, guild: GuildId, matrix: DuckMatrix) -> Result<(), VoiceError> {
-        let session = self.inner.voice().get(&guild).map(|voice| voice.key);
-        let session = session.ok_or(VoiceError::NotConnected(guild))?;
-        self.inner.mixes.duck(session, matrix);
+        let sessions = self.inner.voice();
+        let there = sessions.get(&guild);
+        let voice = there.ok_or(VoiceError::NotConnected(guild))?;
+        self.inner.mixes.duck(voice.key, matrix);
+        let heeds = matrix.heeds_humans();
+        let changes = |listens: &mut bool| std::mem::replace(listens, heeds) != heeds;
+        voice.listens.send_if_modified(changes);
         Ok(())
+    }
+
+    /// The share of packets that listeners of a guild were found to miss, 0 to 1: the encoder arms
+    /// itself against it.
+    pub fn set_expected_loss(&self, guild: GuildId, share: f32) {
+        self.inner.encode(guild, |policy| policy.loss = share);
     }
 
     /// Position in the file.

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use mynah_audio::EncoderPolicy;
 use mynah_pulse::{MixConfig, SessionKey};
 use mynah_session::voice as voice_machine;
 use mynah_wire::{ChannelId, GuildId};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::{Inner, Voice};
 use crate::voice::{self, VoiceCommand, VoiceSetup};
@@ -47,6 +48,7 @@ impl Inner {
             .next_u64()
     }
 
+    /// What the encoder may use: that of the channel, or what the operator wants instead.
     fn bitrate(&self, guild: GuildId, channel: ChannelId) -> u32 {
         let wanted = match self.config.bitrate {
             Bitrate::Fixed(bits) => bits,
@@ -61,14 +63,24 @@ impl Inner {
 
     /// After CHANNEL_UPDATE: the encoder follows the channel (gateway.md section 9).
     pub(crate) fn refresh_bitrates(&self) {
-        let sessions: Vec<_> = self
-            .voice()
-            .iter()
-            .map(|(guild, voice)| (*guild, voice.key))
-            .collect();
-        for (guild, key) in sessions {
+        let guilds: Vec<_> = self.voice().keys().copied().collect();
+        for guild in guilds {
             if let Some(channel) = self.cache.voice_channel_of(guild, self.user_id) {
-                self.mixes.set_bitrate(key, self.bitrate(guild, channel));
+                let bitrate_bps = self.bitrate(guild, channel);
+                self.encode(guild, |policy| policy.channel_bps = bitrate_bps);
+            }
+        }
+    }
+
+    /// Something is known anew about the way to a guild's listeners: the policy decides, and the
+    /// encoder is told if that changes anything.
+    pub(super) fn encode(&self, guild: GuildId, learn: impl FnOnce(&mut EncoderPolicy)) {
+        if let Some(voice) = self.voice().get_mut(&guild) {
+            let before = voice.policy.decide();
+            learn(&mut voice.policy);
+            let settings = voice.policy.decide();
+            if settings != before {
+                self.mixes.encoder(voice.key, settings);
             }
         }
     }
@@ -111,14 +123,20 @@ impl Inner {
             .get(self.shard_of(guild) as usize)
             .cloned()
             .ok_or(VoiceError::Closing)?;
+        let mut policy = EncoderPolicy::new(self.bitrate(guild, channel));
+        policy.cpu_complexity_cap = self.config.complexity;
+        let settings = policy.decide();
         let mix = MixConfig {
-            bitrate_bps: self.bitrate(guild, channel),
-            complexity: self.config.complexity,
+            bitrate_bps: settings.bitrate_bps,
+            complexity: settings.complexity,
         };
         let key = self
             .mixes
             .open(mix)
             .map_err(|_| VoiceError::Ended("too many voice sessions on this machine".to_owned()))?;
+        self.mixes.encoder(key, settings);
+        self.mixes.duck(key, self.config.duck);
+        let (listens, heeds) = watch::channel(self.config.duck.heeds_humans());
         let weak = Arc::downgrade(self);
         let commands = voice::start(VoiceSetup {
             guild_id: guild,
@@ -134,6 +152,7 @@ impl Inner {
             },
             tls: self.tls.clone(),
             main,
+            listens: heeds,
             pulse: self.mixes.clone(),
             key,
             crypto: self.crypto.clone(),
@@ -144,7 +163,13 @@ impl Inner {
                 inner.map_or_else(Vec::new, |inner| inner.forget_voice(guild, key))
             }),
         });
-        let voice = Voice { commands, key };
+        let voice = Voice {
+            commands,
+            key,
+            policy,
+            listens: Arc::new(listens),
+            tuned: None,
+        };
         sessions.insert(guild, voice.clone());
         Ok(voice)
     }

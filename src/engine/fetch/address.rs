@@ -9,8 +9,8 @@ use futures_util::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
-/// Redirects followed for one request.
-const MAX_REDIRECTS: usize = 4;
+/// Redirects followed for one request, if nobody says otherwise.
+pub const REDIRECTS: usize = 4;
 
 /// Asks for the addresses of a name.
 pub trait Lookup: Send + Sync {
@@ -37,8 +37,8 @@ pub enum Barrier {
     #[error("it leads to a private address")]
     Private,
     /// A chain of redirects, or a circle.
-    #[error("it is redirected more than {MAX_REDIRECTS} times")]
-    Redirects,
+    #[error("it is redirected more than {0} times")]
+    Redirects(usize),
     /// A redirect to something else than http and https.
     #[error("it is redirected to something that is no web address")]
     NotWeb,
@@ -50,6 +50,7 @@ pub enum Barrier {
 pub struct Reach {
     lookup: Arc<dyn Lookup>,
     is_public: fn(IpAddr) -> bool,
+    redirects: usize,
 }
 
 impl fmt::Debug for Reach {
@@ -67,7 +68,18 @@ impl Default for Reach {
 impl Reach {
     /// Everything whose address `is_public`.
     pub fn new(lookup: Arc<dyn Lookup>, is_public: fn(IpAddr) -> bool) -> Self {
-        Self { lookup, is_public }
+        Self {
+            lookup,
+            is_public,
+            redirects: REDIRECTS,
+        }
+    }
+
+    /// The same with so many redirects for one request.
+    #[must_use]
+    pub fn with_redirects(mut self, redirects: usize) -> Self {
+        self.redirects = redirects;
+        self
     }
 
     /// Checks what the HTTP client would not ask the resolver about: addresses written as numbers. The
@@ -96,8 +108,8 @@ impl Reach {
     pub fn redirects(&self) -> reqwest::redirect::Policy {
         let reach = self.clone();
         reqwest::redirect::Policy::custom(move |attempt| {
-            if attempt.previous().len() > MAX_REDIRECTS {
-                return attempt.error(Barrier::Redirects);
+            if attempt.previous().len() > reach.redirects {
+                return attempt.error(Barrier::Redirects(reach.redirects));
             }
             match reach.check(attempt.url()) {
                 Ok(()) => attempt.follow(),

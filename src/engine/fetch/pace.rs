@@ -42,6 +42,21 @@ impl Default for Times {
     }
 }
 
+impl Times {
+    /// The same for servers that may be silent for so long.
+    #[must_use]
+    pub fn with_silence(self, silence: Duration) -> Self {
+        // Whoever waits for a read gives up after the transfer, not before.
+        let margin = self.read.saturating_sub(self.idle);
+        Self {
+            head: silence,
+            idle: silence,
+            read: self.read.max(silence + margin),
+            ..self
+        }
+    }
+}
+
 /// The average rate of a server. Only the time spent waiting for it counts: who is paused has a full
 /// ring and does not wait.
 #[derive(Debug, Default)]

@@ -4,6 +4,7 @@ mod feed;
 mod hostile;
 mod play;
 mod server;
+mod stall;
 
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -80,6 +81,7 @@ fn fetcher(origins: Vec<String>) -> (Fetcher, PathBuf) {
             dir.clone(),
             1000,
             origins,
+            Limits::default(),
         )
         .unwrap(),
         dir,
@@ -320,7 +322,8 @@ async fn what_earlier_runs_left_counts_and_is_never_handed_out() {
     let file = std::fs::File::options().append(true).open(old).unwrap();
     file.set_modified(older).unwrap();
     let tls = crate::connect::tls(None).unwrap();
-    let fetcher = Fetcher::new(&tls, dir.clone(), 750, vec![origin]).unwrap();
+    let fetcher = Fetcher::new(&tls, dir.clone(), 750, vec![origin], Limits::default());
+    let fetcher = fetcher.unwrap();
     assert!(
         !dir.join("0123456789abcdef.mp3").exists(),
         "3,039 bytes were too many"

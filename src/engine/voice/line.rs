@@ -10,7 +10,7 @@ use mynah_wire::rng::Rng;
 use mynah_wire::{EncryptionMode, Ssrc};
 use tokio::net::UdpSocket;
 
-/// Media we never read piles up no further than this (we are deaf: nothing should come).
+/// Media we are late to look at piles up no further than this; a bot that is deaf is sent none.
 const RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
 
 /// The line of one voice session to its server, beginning with nothing after every
@@ -100,7 +100,7 @@ impl Line {
         match keys {
             MediaKeys::Sender(keys) => self.speak(&keys),
             // The ear's part: an engine that listens hands these to
-            // `mynah_session::receive::Receiver::keys`, in this order. We are deaf (self_deaf).
+            // `mynah_session::receive::Receiver::keys`, in this order. We decrypt nothing.
             MediaKeys::Receiver { .. } | MediaKeys::Forget { .. } | MediaKeys::Passthrough(_) => {}
         }
     }
@@ -121,6 +121,11 @@ impl Line {
         } else {
             self.early = Some(sender);
         }
+    }
+
+    /// Somebody talks in the channel, or nobody does any more.
+    pub fn talk(&self, talks: bool) {
+        self.pulse.talk(self.key, talks);
     }
 
     /// Stream and mode while attached.

@@ -6,7 +6,7 @@ use mynah_pulse::{PulseHandle, SessionKey};
 use mynah_session::voice::{Config, Main};
 use mynah_wire::{ChannelId, GuildId, Secret};
 use rustls::ClientConfig;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::crypto::CryptoPool;
 use crate::{Event, VoiceError, VoiceStatus};
@@ -62,6 +62,8 @@ pub struct VoiceSetup {
     pub tls: Arc<ClientConfig>,
     /// To op 4 of the right shard.
     pub main: mpsc::Sender<mynah_session::gateway::Command>,
+    /// Whether it matters that people talk; otherwise the bot is deaf.
+    pub listens: watch::Receiver<bool>,
     /// The tick threads.
     pub pulse: PulseHandle,
     /// The mix of this guild.

@@ -20,6 +20,7 @@ struct Rig {
     shell: Shell,
     main: mpsc::Receiver<Command>,
     events: mpsc::Receiver<Event>,
+    listens: watch::Sender<bool>,
     _pulse: Pulse,
 }
 
@@ -40,6 +41,7 @@ impl Rig {
         };
         let (to_main, main) = mpsc::channel(64);
         let (to_events, events) = mpsc::channel(64);
+        let (listens, heeds) = watch::channel(false);
         let setup = VoiceSetup {
             guild_id: GUILD,
             config: Config {
@@ -54,6 +56,7 @@ impl Rig {
             },
             tls: crate::connect::tls(None).unwrap(),
             main: to_main,
+            listens: heeds,
             key: pulse.handle().open(mix).unwrap(),
             pulse: pulse.handle(),
             crypto: Arc::new(CryptoPool::start().unwrap()),
@@ -71,6 +74,7 @@ impl Rig {
             shell: shell(setup),
             main,
             events,
+            listens,
             _pulse: pulse,
         }
     }
@@ -330,4 +334,43 @@ async fn a_step_of_mls_is_computed_elsewhere_and_its_result_goes_back_into_the_m
         panic!("the server waits for our key package");
     };
     assert_eq!(key_package[0], op::MLS_KEY_PACKAGE);
+}
+
+#[tokio::test]
+async fn the_bot_is_deaf_exactly_while_nobody_who_talks_matters() {
+    let mut rig = Rig::new();
+    rig.connected().await;
+    let mut deaf = Vec::new();
+    for heeds in [true, true, false] {
+        rig.listens.send_replace(heeds);
+        rig.shell.listen().await;
+        rig.shell.drain().await;
+        while let Ok(command) = rig.main.try_recv() {
+            if let Command::VoiceState {
+                channel_id,
+                self_deaf,
+                ..
+            } = command
+                && channel_id.is_some()
+            {
+                assert_eq!(channel_id, Some(HERE));
+                deaf.push(self_deaf);
+            }
+        }
+    }
+    // The first is the join itself.
+    assert_eq!(deaf, [false, false, false, true]);
+    // Speech counts only while it matters.
+    let mut speech = mynah_wire::rtp::Header::opus(1, 960, Ssrc(7))
+        .write()
+        .to_vec();
+    speech.resize(120, 1);
+    rig.shell.datagram(&speech);
+    assert_eq!(rig.shell.talk.turn(clock::now()), None);
+    rig.listens.send_replace(true);
+    rig.shell.datagram(&speech);
+    assert_eq!(rig.shell.talk.turn(clock::now()), Some(true));
+    rig.listens.send_replace(false);
+    rig.shell.listen().await;
+    assert_eq!(rig.shell.talk.turn(clock::now()), Some(false));
 }

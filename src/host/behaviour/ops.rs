@@ -3,9 +3,9 @@
 use super::bench::{ALL, bench, one, player, playing, puppet};
 use super::puppet::{FLOOD, REFUSED};
 use crate::{Call, OpError, Options, What};
-use mynah_engine::TrackEvent;
+use mynah_engine::{Curve, Fade, TrackEvent};
 use serde_json::{Value, json};
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_op_that_is_not_granted_is_refused_with_the_reason() {
@@ -44,12 +44,11 @@ async fn a_file_is_played_by_its_real_path_if_its_folder_is_granted() {
         dir.path().file_name().unwrap().to_str().unwrap()) }]);
     bench.tell_with("play", path).await;
     let (call, answer) = bench.call().await;
-    let Call::Play {
-        what: What::Path(path),
-        ..
-    } = call
-    else {
+    let Call::Play(play) = call else {
         panic!("{call:?}")
+    };
+    let What::Path(path) = &play.what else {
+        panic!("{play:?}")
     };
     assert_eq!(
         path,
@@ -107,7 +106,7 @@ async fn a_track_whose_play_was_given_up_is_stopped() {
     let mut bench = player(&dir).await;
     bench.tell("play and drop").await;
     let (call, answer) = bench.call().await;
-    assert!(matches!(call, Call::Play { .. }), "{call:?}");
+    assert!(call.plays(), "{call:?}");
     // By the time this is answered, the future is dropped.
     bench.tell("heard").await;
     bench.said().await;
@@ -125,6 +124,48 @@ async fn track_ops_reach_the_bot_in_the_order_they_were_asked() {
         assert_eq!(bench.call().await.0, Call::Pause(7));
         assert_eq!(bench.call().await.0, Call::Resume(7));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_belongs_to_who_asked_for_it_and_follows_only_what_is_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bench = player(&dir).await;
+    bench.tell("follow").await;
+    assert!(bench.said().await.contains("not this plugin's"));
+    playing(&mut bench, 7).await;
+    bench.tell("follow").await;
+    let (call, answer) = bench.call().await;
+    let Call::Next(7, What::Path(path), start) = &call else {
+        panic!("{call:?}")
+    };
+    assert!(path.ends_with("/song.mp3") && start.is_zero(), "{path}");
+    // One goes over into the other before the engine's answer is back.
+    bench.track(7, TrackEvent::Ended).await;
+    bench.track(8, TrackEvent::Started).await;
+    answer.unwrap().send(Ok(json!({ "track": 8 }))).unwrap();
+    assert_eq!(bench.said().await, "follow track 8");
+    bench.track(9, TrackEvent::Started).await;
+    bench.tell("heard").await;
+    let heard = bench.said().await;
+    for part in ["track 7 ended", "follow track 8", "track 8 started"] {
+        assert!(heard.contains(part), "{heard}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn effects_loops_and_fades_reach_the_bot_as_they_were_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bench = player(&dir).await;
+    playing(&mut bench, 7).await;
+    bench.tell("fade").await;
+    let Call::Filters(7, filters) = bench.call().await.0 else {
+        panic!("effects come first")
+    };
+    assert_eq!(filters.volume, 0.5);
+    assert_eq!(bench.call().await.0, Call::Repeat(7, true));
+    let fade = Fade::over(Duration::from_secs(2), Curve::EqualPower);
+    assert_eq!(bench.call().await.0, Call::Fade(7, 0.25, fade));
+    assert_eq!(bench.call().await.0, Call::StopWith(7, fade));
 }
 
 #[tokio::test(flavor = "multi_thread")]

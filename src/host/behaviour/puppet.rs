@@ -60,6 +60,30 @@ impl Puppet {
                     cx.detach("play", asked.reply(format!("play {}", short(&track))));
                 });
             }
+            "follow" => {
+                let what = Playable::Path("song.mp3".into());
+                let next = voice.play_next(Track::new(7), what, std::time::Duration::ZERO);
+                let asked = asked.clone();
+                cx.spawn(next, move |me, cx, track| {
+                    me.heard.push(format!("follow {}", short(&track)));
+                    cx.detach("follow", asked.reply(format!("follow {}", short(&track))));
+                });
+            }
+            "fade" => {
+                let fade = mynah_plugin::Fade::over(std::time::Duration::from_secs(2));
+                let filters = mynah_plugin::Filters {
+                    volume: 0.5,
+                    ..Default::default()
+                };
+                let track = Track::new(7);
+                let all = async move {
+                    voice.filters(track, &filters).await?;
+                    voice.repeat(track, true).await?;
+                    voice.fade(track, 0.25, fade).await?;
+                    voice.stop_with(track, fade).await
+                };
+                cx.spawn(all, |_, _, _| {});
+            }
             "play and drop" => {
                 let what = Playable::Url("http://a.org/b".into());
                 let mut play = Box::pin(voice.play(GuildId::new(1), what, PlayOptions::default()));

@@ -24,7 +24,7 @@ impl<L> Session<L> {
     }
 
     /// Mixes, encodes and publishes the frame of `tick`. Nothing is encoded for nobody, but the
-    /// tracks go on: a radio does not wait. *Tick-safe.*
+    /// tracks go on, unless they are to wait: a radio does not. *Tick-safe.*
     pub(super) fn broadcast(
         &mut self,
         feed: &Feed,
@@ -33,9 +33,14 @@ impl<L> Session<L> {
         board: &SlotBoard,
         tell: &mut impl FnMut(EventKind),
     ) -> Made {
-        let sound = self.mixer.next(None, tell);
+        let alone = feed.listeners() == 0;
+        let rests = alone && feed.rests();
+        if rests {
+            self.mixer.hush(tell);
+        }
+        let sound = !rests && self.mixer.next(None, tell);
         board.sounding.store(sound, Relaxed);
-        if feed.listeners() == 0 {
+        if alone {
             feed.fall_quiet(tick);
             if self.tail != Tail::Quiet {
                 self.begin();

@@ -136,3 +136,36 @@ fn the_real_time_class_is_reported_as_granted_or_not() {
     let is_fifo = policy.as_deref() == Some("1");
     assert_eq!(pulse.handle().stats().is_real_time(), is_fifo, "{policy:?}");
 }
+
+#[test]
+fn sessions_move_between_running_threads_and_every_packet_leaves_once_and_in_order() {
+    const SONGS: u32 = 6;
+    let pulse = start(3);
+    let (handle, sink) = (pulse.handle(), Sink::new());
+    let songs: Vec<_> = (0..SONGS).map(|n| sing(&handle, &sink, n, 60)).collect();
+    let mut next = [0; SONGS as usize];
+    // Whatever comes in order; every packet makes somebody move on.
+    for n in 0..SONGS as usize * 40 {
+        let (header, _) = sink.take();
+        let session = header.ssrc.0 as usize;
+        assert_eq!(header.sequence, next[session], "session {session}");
+        next[session] += 1;
+        handle.move_to(songs[n % songs.len()].0, n % 3).unwrap();
+        let epoch = 1 + n as u64 / 8;
+        handle.sender(songs[n % songs.len()].0, sealed(epoch));
+    }
+    for (session, writer) in songs {
+        drop(writer);
+        handle.close(session);
+    }
+    let mut events = handle.events().unwrap();
+    let mut closed = 0;
+    while closed < SONGS {
+        let event = events.poll();
+        closed += u32::from(event.is_some_and(|event| event.kind == EventKind::Closed));
+        std::thread::yield_now();
+    }
+    let stats = handle.stats();
+    assert!(stats.sessions.is_empty(), "{:?}", stats.sessions);
+    assert_eq!((stats.orders_lost, stats.codec_errors), (0, 0));
+}

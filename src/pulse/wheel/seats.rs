@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use rtrb::Producer;
 
-use super::{PHASES, Place, RETIRED_RESERVE, Wheel, tell};
+use super::{PHASES, Place, RETIRED_RESERVE, Wheel};
 use crate::SessionKey;
 use crate::event::{Event, EventKind};
 use crate::order::Retired;
@@ -48,7 +48,7 @@ impl<L> Wheel<L> {
         let (moves, key) = (session.moves(), session.key);
         let (events, board) = (&mut self.events, &self.board);
         session.mixer.stop_all(moves, &mut |kind| {
-            tell(events, board, Event { session: key, kind });
+            events.tell(board, Event { session: key, kind });
         });
     }
 
@@ -59,7 +59,7 @@ impl<L> Wheel<L> {
         };
         let (key, events, board) = (session.key, &mut self.events, &self.board);
         session.mixer.hush(&mut |kind| {
-            tell(events, board, Event { session: key, kind });
+            events.tell(board, Event { session: key, kind });
         });
     }
 
@@ -85,14 +85,23 @@ impl<L> Wheel<L> {
         });
         mine.attached.store(session.line.is_some(), Relaxed);
         if session.is_over() && !packet_waits && !self.retired.is_full() {
-            session.leave();
-            let session = session.key;
-            let kind = EventKind::Closed;
-            retire(&mut self.retired, seat, Retired::Session);
             awake.clear(place.at);
+            let Some(mut session) = seat.take() else {
+                return;
+            };
+            session.leave();
             mine.free();
             self.open -= 1;
-            tell(&mut self.events, &self.board, Event { session, kind });
+            self.call_off(&mut session);
+            let key = session.key;
+            if key.thread != self.roads.thread
+                && let Some(home) = session.own_slot()
+            {
+                home.free();
+            }
+            retire(&mut self.retired, &mut Some(session), Retired::Session);
+            let (session, kind) = (key, EventKind::Closed);
+            self.events.tell(&self.board, Event { session, kind });
         } else if session.is_awake() || session.closing {
             mine.awake.store(true, Relaxed);
             awake.set(place.at);
@@ -106,7 +115,7 @@ impl<L> Wheel<L> {
 
     /// Reports something about `session`.
     pub(crate) fn tell(&mut self, session: SessionKey, kind: EventKind) {
-        tell(&mut self.events, &self.board, Event { session, kind });
+        self.events.tell(&self.board, Event { session, kind });
     }
 }
 

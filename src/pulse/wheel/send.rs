@@ -1,6 +1,6 @@
 //! What leaves: every packet is sealed at this moment, under what was ordered last. Tick code.
 
-use super::{ORDERS, Place, Sent, Transmit, Wheel};
+use super::{ORDERS, PHASES, Place, Sent, Transmit, Wheel};
 
 impl<L> Wheel<L> {
     /// Sends the packets of one phase.
@@ -8,7 +8,23 @@ impl<L> Wheel<L> {
         let mut from = 0;
         while let Some(at) = self.ready.get(phase).and_then(|bits| bits.next_from(from)) {
             self.send_due(Place { phase, at }, io);
+            self.depart(Place { phase, at });
             from = at + 1;
+        }
+    }
+
+    /// Tries those again whose order may have come meanwhile.
+    pub(super) fn flush_stuck<T: Transmit<Link = L>>(&mut self, io: &mut T) {
+        for phase in 0..PHASES {
+            let mut from = 0;
+            while let Some(at) = self.stuck.get(phase).and_then(|bits| bits.next_from(from)) {
+                if let Some(stuck) = self.stuck.get_mut(phase) {
+                    stuck.clear(at);
+                }
+                self.send_due(Place { phase, at }, io);
+                self.depart(Place { phase, at });
+                from = at + 1;
+            }
         }
     }
 
@@ -19,7 +35,20 @@ impl<L> Wheel<L> {
         if self.is_stale(place) {
             self.drain(ORDERS, io);
         }
-        // An order may have sent it already, or withheld it.
+        if self.is_guest(place) && self.is_ready(place) && self.is_stale(place) {
+            // The thread that opened the session reads the order in this wake and passes it on; the
+            // packet leaves at the next one.
+            if let Some(stuck) = self.stuck.get_mut(place.phase) {
+                stuck.set(place.at);
+            }
+            return;
+        }
+        self.send_anyway(place, io);
+    }
+
+    /// Sends the session's packet under the keys there are. An order may have sent it already, or
+    /// withheld it.
+    pub(super) fn send_anyway<T: Transmit<Link = L>>(&mut self, place: Place, io: &mut T) {
         if self.take_ready(place) {
             if self.is_stale(place) {
                 self.count_stale(place);
@@ -63,13 +92,11 @@ impl<L> Wheel<L> {
 
     /// True when a sender order for the session has been posted and not carried out.
     fn is_stale(&self, place: Place) -> bool {
-        let slot = place.slot();
-        let (Some(Some(session)), Some(board)) =
-            (self.sessions.get(slot), self.board.slots.get(slot))
-        else {
+        let Some(Some(session)) = self.sessions.get(place.slot()) else {
             return false;
         };
-        board.is_stale(session.key.serial, session.turn)
+        let announced = session.own_slot();
+        announced.is_some_and(|slot| slot.is_stale(session.key.serial, session.turn))
     }
 
     fn count_stale(&self, place: Place) {

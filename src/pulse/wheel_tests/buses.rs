@@ -246,3 +246,48 @@ fn a_subscriber_that_closes_or_is_unheard_ends_without_its_bus() {
         "heard again within 240 ms: {again}"
     );
 }
+
+#[test]
+fn a_bus_that_waits_alone_holds_its_tracks_until_somebody_listens_again() {
+    let mut hall = Hall::new(2, 1000);
+    let bus = hall.handle.open_bus(MIX).unwrap();
+    bus.wait_alone(true);
+    let song = hall.play(bus.key(), 1, music, 60, TrackOptions::default());
+    hall.run_ms(500);
+    assert_eq!(song.meter().frames_taken(), 0);
+    let session = hall.listener(&bus, 1);
+    hall.run_ms(500);
+    let heard = song.meter().frames_taken();
+    assert!((22 * 960..=26 * 960).contains(&heard), "{heard}");
+    // The janitor has to have had its turn.
+    hall.handle.subscribe(session, None);
+    hall.run_ms(20);
+    let heard = song.meter().frames_taken();
+    hall.run_ms(500);
+    assert!(song.meter().frames_taken() <= heard);
+    // It goes on where it was, and ends while nobody is there any more only when it is closed.
+    hall.handle.subscribe(session, Some(&bus));
+    hall.run_ms(400);
+    hall.handle.subscribe(session, None);
+    hall.run_ms(20);
+    hall.run_ms(1000);
+    assert!(!song.is_abandoned());
+    hall.handle.close(bus.key());
+    hall.run_ms(100);
+    assert!(song.is_abandoned());
+    assert_eq!(hall.handle.stats().sessions.len(), 1);
+}
+
+#[test]
+fn who_leaves_a_bus_in_mid_sound_hears_no_click() {
+    let mut hall = Hall::new(2, 1000);
+    let (bus, _song) = hall.bus(music, 100);
+    let session = hall.listener(&bus, 1);
+    hall.listener(&bus, 2);
+    hall.run_ms(1007);
+    hall.handle.subscribe(session, None);
+    hall.run_ms(500);
+    let (left, stayed) = (hall.listen(1), hall.listen(2));
+    let (step, usual) = (largest_step(&left[4800..]), largest_step(&stayed[4800..]));
+    assert!(step <= 1.2 * usual, "{step} against {usual}");
+}

@@ -102,8 +102,12 @@ impl Hall {
     pub(super) fn heard(&self, link: u32) -> Vec<Heard> {
         let opener = RtpOpener::new(MODE, &KEY);
         let log = self.worlds.iter().flat_map(|world| &world.log);
-        let mine = log.filter(|d| d.link == link);
-        mine.map(|datagram| datagram.open(&opener)).collect()
+        let mut mine: Vec<_> = log.filter(|d| d.link == link).collect();
+        // A session may have been on several of them.
+        mine.sort_by_key(|datagram| datagram.at_ns);
+        mine.into_iter()
+            .map(|datagram| datagram.open(&opener))
+            .collect()
     }
 
     /// The frames with sound in them that were sent over `link`.
@@ -126,7 +130,7 @@ impl Hall {
     }
 }
 
-fn line(link: u32) -> Transport<u32> {
+pub(super) fn line(link: u32) -> Transport<u32> {
     Transport {
         socket: link,
         sealer: RtpSealer::new(MODE, &KEY, 0),

@@ -14,6 +14,7 @@ mod encoder;
 mod hall;
 mod holding;
 mod lanes;
+mod moving;
 mod overload;
 mod packets;
 mod passthrough;

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Core, room};
+use crate::calls::Repeat;
+use crate::effect::Effect;
 use crate::ids::GuildId;
 use crate::queue::Item;
 
@@ -17,6 +19,12 @@ pub struct Kept {
 struct KeptRoom {
     guild: GuildId,
     volume: u16,
+    /// What is played again.
+    #[serde(default)]
+    repeat: Repeat,
+    /// What is done to the sound.
+    #[serde(default)]
+    effect: Effect,
     /// What waits, with the interrupted item first.
     waiting: Vec<Item>,
 }
@@ -26,10 +34,15 @@ impl Core {
     #[must_use]
     pub fn keep(&self, now: std::time::Duration) -> Kept {
         let rooms = self.rooms.iter();
-        let servers = rooms.map(|(guild, room)| KeptRoom {
-            guild: *guild,
-            volume: room.volume(),
-            waiting: room.unfinished(now),
+        let servers = rooms.map(|(guild, room)| {
+            let (repeat, effect) = room.manner();
+            KeptRoom {
+                guild: *guild,
+                volume: room.volume(),
+                repeat,
+                effect,
+                waiting: room.unfinished(now),
+            }
         });
         Kept {
             servers: servers.collect(),
@@ -41,10 +54,12 @@ impl Core {
         for KeptRoom {
             guild,
             volume,
+            repeat,
+            effect,
             waiting,
         } in kept.servers
         {
-            room(&mut self.rooms, &self.rules, guild).restore(volume, waiting);
+            room(&mut self.rooms, &self.rules, guild).restore(volume, (repeat, effect), waiting);
         }
     }
 }

@@ -132,6 +132,11 @@ fn all_commands_are_registered_and_play_completes_its_query() {
             "queue",
             "nowplaying",
             "volume",
+            "seek",
+            "loop",
+            "filter",
+            "previous",
+            "replay",
             "leave"
         ]
     );
@@ -205,7 +210,7 @@ fn controls_reach_the_engine_and_their_answers_are_immediate() {
     stage.command("resume", json!({}));
     stage.command("volume", json!({ "percent": 50 }));
     stage.command("nowplaying", json!({}));
-    stage.command("queue", json!({}));
+    stage.command("queue show", json!({}));
     stage.command("stop", json!({ "clear": true }));
     stage.command("leave", json!({}));
     let requests = stage.requests();
@@ -332,7 +337,7 @@ fn queue_and_volume_survive_a_restart() {
     assert_eq!(play.args["path"], "media/alpha.mp3");
     assert!((play.args["gain"].as_f64().unwrap() - 0.7).abs() < 1e-6);
     track(&mut again, 1, "started");
-    again.command("queue", json!({}));
+    again.command("queue show", json!({}));
     assert!(again.said().last().unwrap().contains("1. **Bee – Beta**"));
 }
 
@@ -364,5 +369,84 @@ fn skip_asks_for_silence_before_it_asks_for_the_next_track() {
     assert_eq!(
         text,
         "Skipped **alpha**. Now playing **Bee – Beta** (1:01)."
+    );
+}
+
+#[test]
+fn what_changes_the_sound_reaches_the_engine_in_its_own_terms() {
+    let (mut stage, _) = stage();
+    stage.command("play", json!({ "query": "beta" }));
+    track(&mut stage, 1, "started");
+    stage.requests();
+    stage.command("loop", json!({ "mode": "track" }));
+    stage.command("filter", json!({ "preset": "8D", "speed": 2 }));
+    stage.command("seek", json!({ "to": "0:30" }));
+    let requests = stage.requests();
+    let ops: Vec<&Request> = requests
+        .iter()
+        .filter(|r| !matches!(r.kind.as_str(), "voice.state" | "timer" | "rest"))
+        .collect();
+    let kinds: Vec<_> = ops.iter().map(|r| r.kind.as_str()).collect();
+    let expected = ["track.repeat", "track.filters", "voice.play", "track.stop"];
+    assert_eq!(kinds, expected);
+    assert_eq!(ops[0].args, json!({ "track": 1, "repeat": true }));
+    let filters = &ops[1].args["filters"];
+    assert_eq!(filters["rotation"]["rotation_hz"], 0.125);
+    assert_eq!(filters["timescale"]["speed"], 2.0);
+    let play = &ops[2].args;
+    assert_eq!(
+        (&play["start_ms"], &play["repeat"], &play["filters"]),
+        (&json!(30_000), &json!(true), filters)
+    );
+    assert_eq!(
+        play["fade_in"],
+        json!({ "ms": 10, "curve": "equal_power" }),
+        "a jump does not click"
+    );
+    assert!(play.get("lane").is_none(), "music needs no lane of its own");
+    track(&mut stage, 2, "started");
+    assert_eq!(stage.said(), ["**Bee – Beta** goes on at 0:30."]);
+}
+
+#[test]
+fn wrong_options_are_answered_with_examples_and_suggestions() {
+    let (mut stage, _) = stage();
+    for (command, options, expected) in [
+        ("seek", json!({ "to": "later" }), "`1h10m`, `+30`"),
+        (
+            "loop",
+            json!({ "mode": "all" }),
+            "`off`, `track` or `queue`",
+        ),
+        (
+            "filter",
+            json!({ "preset": "nigtcore" }),
+            "Did you mean `nightcore`?",
+        ),
+        ("filter", json!({ "speed": 3 }), "from 0.5 to 2"),
+        ("queue move", json!({ "from": 1, "to": 2 }), "Nothing waits"),
+        ("queue remove", json!({ "place": 1 }), "Nothing waits"),
+        ("queue shuffle", json!({}), "Nothing waits"),
+        ("queue clear", json!({}), "Nothing waits"),
+        ("previous", json!({}), "Nothing has played"),
+        ("replay", json!({}), "Nothing has played"),
+    ] {
+        stage.command(command, options);
+        let (_, body) = rest(&mut stage).pop().unwrap();
+        let said = body["data"]["content"].as_str().unwrap();
+        assert!(said.contains(expected), "{command}: {said}");
+        assert_eq!(body["data"]["flags"], 64, "{command}");
+    }
+}
+
+#[test]
+fn presets_are_offered_with_what_they_do() {
+    let (mut stage, _) = stage();
+    stage.autocomplete("filter", json!({ "preset": "bo" }), "preset");
+    let seen = rest(&mut stage);
+    let choices = &seen[0].1["data"]["choices"];
+    assert_eq!(
+        choices,
+        &json!([{ "name": "bassboost: more bass", "value": "bassboost" }])
     );
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::playing::{Pending, Phase};
 use super::{MAX_PARKED, Room, Step, Wish};
-use crate::calls::{Call, Caller, Control};
+use crate::calls::{Call, Caller, Control, Tweak};
 use crate::desk::Desk;
 use crate::ids::{Reply, Track};
-use crate::says;
+use crate::{says, tells};
 
 impl Room {
     /// Takes in a wish: reads its tags first where they are not known yet.
@@ -58,8 +58,8 @@ impl Room {
         self.believe(&caller);
         let only_looks = matches!(
             control,
-            Control::Queue | Control::NowPlaying | Control::Volume(None)
-        );
+            Control::Queue | Control::NowPlaying | Control::Volume(None) | Control::Repeat(None)
+        ) || control == Control::Filter(Tweak::default());
         if !only_looks && self.is_busy(now) {
             if self.parked.len() >= MAX_PARKED {
                 return desk.whisper(caller.reply, says::TOO_MANY_WAITING);
@@ -81,6 +81,16 @@ impl Room {
             }
             Control::Volume(Some(percent)) => self.set_volume(desk, &caller, percent),
             Control::Leave => self.leave(desk, &caller),
+            Control::Seek(moment) => self.seek(desk, now, &caller, moment),
+            Control::Repeat(None) => desk.whisper(caller.reply, tells::repeat_is(self.repeat)),
+            Control::Repeat(Some(repeat)) => self.set_repeat(desk, &caller, repeat),
+            Control::Filter(tweak) => self.filter(desk, &caller, tweak),
+            Control::Previous => self.previous(desk, &caller),
+            Control::Replay => self.replay(desk, now, &caller),
+            Control::Move { from, to } => self.shift(desk, &caller, from, to),
+            Control::Remove { first, last } => self.remove(desk, &caller, first, last),
+            Control::Clear => self.clear(desk, &caller),
+            Control::Shuffle(dice) => self.shuffle(desk, &caller, dice),
         }
     }
 
@@ -92,7 +102,7 @@ impl Room {
     }
 
     /// The track this person may control, or the answer that says why there is none.
-    fn controlled(&self, caller: &Caller) -> Result<(Track, Phase), String> {
+    pub(super) fn controlled(&self, caller: &Caller) -> Result<(Track, Phase), String> {
         let current = self
             .current
             .as_ref()
@@ -179,13 +189,12 @@ impl Room {
             Err(_) if idle => None, // only the queue is emptied
             Err(refusal) => return desk.whisper(reply, refusal),
         };
+        let stopping = track.map(|track| desk.call(Call::Stop(track)));
         let label = self.retire(desk);
         let cleared = if clear { self.queue.clear() } else { 0 };
         let text = says::stopped(label.as_deref(), self.queue.len(), cleared);
-        match track {
-            Some(track) => {
-                self.step = Some((desk.call(Call::Stop(track)), Step::Stop { reply, text }))
-            }
+        match stopping {
+            Some(ticket) => self.step = Some((ticket, Step::Stop { reply, text })),
             None => desk.say(reply, text),
         }
     }
@@ -273,7 +282,7 @@ impl Room {
                 let at = current.item.start;
                 desk.say(
                     reply,
-                    says::position(&current.item, at, &current.sound(), self.volume),
+                    says::position(&current.item, at, &current.sound(), &self.notes()),
                 );
             }
         }

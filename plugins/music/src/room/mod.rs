@@ -1,15 +1,20 @@
 //! One server: its queue, what is playing there, and every command judged against both.
 
+mod ahead;
 mod asks;
+mod heard;
 mod news;
 mod playing;
+mod tune;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use self::ahead::Ahead;
 use self::playing::{Current, Phase};
-use crate::calls::{Caller, Control};
+use crate::calls::{Caller, Control, Repeat, TrackNews};
 use crate::desk::Desk;
+use crate::effect::Effect;
 use crate::ids::{ChannelId, GuildId, Reply, Ticket, Track};
 use crate::queue::{Item, Queue};
 use crate::says;
@@ -36,6 +41,8 @@ pub struct Rules {
     pub max_track: Duration,
     /// How many played items are remembered.
     pub history: usize,
+    /// How long one track fades over into the next; zero joins them without a gap.
+    pub crossfade: Duration,
 }
 
 /// A server's music.
@@ -49,7 +56,17 @@ pub(crate) struct Room {
     voice: Option<ChannelId>,
     /// Where `/play` was used last: there the room tells what nobody asked.
     text: Option<ChannelId>,
+    /// What is played again.
+    repeat: Repeat,
+    /// What is done to the sound.
+    effect: Effect,
     current: Option<Current>,
+    /// What follows the current item.
+    ahead: Option<Ahead>,
+    /// Requests for tracks that nobody wants any more.
+    strays: Vec<Ticket>,
+    /// News of tracks that came before the engine told which tracks these are.
+    early: Vec<(Track, TrackNews)>,
     /// A control the host has not answered yet.
     step: Option<(Ticket, Step)>,
     /// Uploads and files whose tags are being read.
@@ -86,6 +103,23 @@ enum Step {
         channel: ChannelId,
         cleared: usize,
     },
+    /// The same item is being opened elsewhere in it.
+    Seek {
+        reply: Reply,
+        old: Track,
+        to: Duration,
+        paused: bool,
+    },
+    Repeat {
+        reply: Reply,
+        track: Track,
+        before: Repeat,
+    },
+    Effect {
+        reply: Reply,
+        track: Track,
+        before: Effect,
+    },
 }
 
 /// Something somebody wants to hear.
@@ -109,7 +143,12 @@ impl Room {
             rules,
             voice: None,
             text: None,
+            repeat: Repeat::Off,
+            effect: Effect::default(),
             current: None,
+            ahead: None,
+            strays: Vec::new(),
+            early: Vec::new(),
             step: None,
             probing: Vec::new(),
             asking: Vec::new(),
@@ -123,6 +162,11 @@ impl Room {
         self.volume
     }
 
+    /// What is played again, and what is done to the sound.
+    pub(crate) fn manner(&self) -> (Repeat, Effect) {
+        (self.repeat, self.effect)
+    }
+
     /// What has not been played to its end: the current item from where it is, then what waits.
     pub(crate) fn unfinished(&self, now: Duration) -> Vec<Item> {
         let current = self.current.iter().map(|c| Item {
@@ -133,7 +177,14 @@ impl Room {
     }
 
     /// Takes up what an earlier run left unfinished.
-    pub(crate) fn restore(&mut self, volume: u16, waiting: Vec<Item>) {
+    pub(crate) fn restore(
+        &mut self,
+        volume: u16,
+        (repeat, effect): (Repeat, Effect),
+        waiting: Vec<Item>,
+    ) {
+        self.repeat = repeat;
+        self.effect = effect.bounded();
         self.volume = volume.min(self.rules.max_volume);
         for item in waiting {
             if self.queue.push(item).is_err() {
@@ -152,6 +203,7 @@ impl Room {
         self.current
             .as_ref()
             .is_some_and(|current| current.awaits(ticket))
+            || self.awaits_ahead(ticket)
             || self.step.as_ref().is_some_and(|(t, _)| *t == ticket)
             || self.probing.iter().any(|(t, _)| *t == ticket)
             || self.asking.iter().any(|(t, _)| *t == ticket)
@@ -170,7 +222,7 @@ impl Room {
     }
 
     /// Whether this person may control what plays here; otherwise the answer that says why not.
-    fn refuses_control(&self, caller: &Caller) -> Option<String> {
+    pub(super) fn refuses_control(&self, caller: &Caller) -> Option<String> {
         match (caller.user_voice, self.here(caller)) {
             (None, here) => Some(says::join_first(here)),
             (Some(theirs), Some(ours)) if theirs != ours => Some(says::elsewhere(ours)),
@@ -209,10 +261,18 @@ impl Room {
         }
     }
 
-    /// When parked commands get their turn even if nothing happens.
-    pub(crate) fn wake(&self) -> Option<Duration> {
-        let current = self.current.as_ref().filter(|_| !self.parked.is_empty())?;
-        matches!(current.phase, Phase::Starting(_)).then_some(current.patience)
+    /// When parked commands get their turn, or the next item has to be made ready, even if nothing
+    /// happens.
+    pub(crate) fn wake(&self, now: Duration) -> Option<Duration> {
+        let current = self.current.as_ref()?;
+        if matches!(current.phase, Phase::Starting(_)) {
+            return (!self.parked.is_empty()).then_some(current.patience);
+        }
+        self.wake_ahead(now)
+    }
+
+    fn is_seeking(&self) -> bool {
+        matches!(self.step, Some((_, Step::Seek { .. })))
     }
 
     fn gain(&self) -> f32 {

@@ -28,6 +28,9 @@ impl Room {
             Some(_) => return self.opened(desk, now, outcome),
             None => {}
         }
+        if self.awaits_ahead(ticket) {
+            return self.ahead_outcome(desk, now, ticket, outcome);
+        }
         if let Some((_, step)) = self.step.take_if(|(t, _)| *t == ticket) {
             return self.stepped(desk, now, step, outcome);
         }
@@ -43,25 +46,50 @@ impl Room {
 
     /// News of a track of this server; tracks that are not the current one's are somebody else's.
     pub(crate) fn track(&mut self, desk: &mut Desk, now: Duration, track: Track, news: TrackNews) {
-        let Some(current) = &mut self.current else {
+        let Some(current) = &self.current else {
             return;
         };
-        if matches!(current.phase, Phase::Opening(_)) {
-            if current.early.len() < MAX_EARLY {
-                current.early.push((track, news)); // its number is not known yet
-            }
-            return;
-        }
         if current.track() != Some(track) {
+            let opening = matches!(current.phase, Phase::Opening(_));
+            if (opening || self.expects_a_track() || self.is_seeking())
+                && self.early.len() < MAX_EARLY
+            {
+                self.early.push((track, news)); // its number is not known yet
+            }
             return;
         }
         match news {
             TrackNews::Started => self.sounded(desk, now, track),
-            TrackNews::Ended => self.ended(desk),
-            TrackNews::Failed(reason) => self.failed(desk, &reason),
+            TrackNews::Ended => self.ended(desk, now),
+            TrackNews::Failed(reason) => self.failed(desk, now, &reason),
+            // It went down with the one before it, and may be fine by itself.
+            TrackNews::Stopped if current.joined && matches!(current.phase, Phase::Starting(_)) => {
+                self.play_alone(desk);
+            }
             // Not by this room, which lets go of a track before it stops it.
             TrackNews::Stopped => self.cut_off(desk, now),
         }
+    }
+
+    /// The news that were kept of a track whose number is known now.
+    pub(super) fn news_of_old(&mut self, desk: &mut Desk, now: Duration, track: Track) {
+        let early = std::mem::take(&mut self.early);
+        let (mine, others) = early.into_iter().partition(|(of, _)| *of == track);
+        self.early = others;
+        let mine: Vec<(Track, TrackNews)> = mine;
+        for (track, news) in mine {
+            self.track(desk, now, track, news);
+        }
+    }
+
+    /// Joining the current item on did not work: it is opened by itself.
+    fn play_alone(&mut self, desk: &mut Desk) {
+        let Some(mut current) = self.current.take() else {
+            return;
+        };
+        current.joined = false;
+        current.phase = Phase::Opening(self.open(desk, &current.item));
+        self.current = Some(current);
     }
 
     /// News of the voice connection.
@@ -122,7 +150,7 @@ impl Room {
                 desk.whisper(reply, says::join_failed(channel, &reason));
                 self.queue.put_back(current.item);
             }
-            Pending::Nobody => self.queue.put_back(current.item),
+            Pending::Nobody | Pending::Seek(..) => self.queue.put_back(current.item),
         }
     }
 
@@ -133,21 +161,22 @@ impl Room {
         match outcome {
             Outcome::Playing(track) => {
                 current.taken(now, track);
-                for (early, news) in std::mem::take(&mut current.early) {
-                    if early == track {
-                        self.track(desk, now, early, news);
-                    }
-                }
+                self.news_of_old(desk, now, track);
             }
-            Outcome::Failed(reason) => self.failed(desk, &reason),
+            Outcome::Failed(_) if current.joined => self.play_alone(desk),
+            Outcome::Failed(reason) => self.failed(desk, now, &reason),
             other => self.failed(
                 desk,
+                now,
                 &format!("the host answered {other:?} to a request to play"),
             ),
         }
     }
 
     fn stepped(&mut self, desk: &mut Desk, now: Duration, step: Step, outcome: Outcome) {
+        let Some((step, outcome)) = self.tuned(desk, now, step, outcome) else {
+            return;
+        };
         let failure = match outcome {
             Outcome::Failed(reason) => Some(reason),
             _ => None,
@@ -187,10 +216,11 @@ impl Room {
                 self.voice = None;
                 desk.say(reply, says::left(channel, cleared));
             }
+            (Step::Seek { .. } | Step::Repeat { .. } | Step::Effect { .. }, _) => {}
         }
     }
 
-    fn plays(&self, track: Track) -> bool {
+    pub(super) fn plays(&self, track: Track) -> bool {
         self.current
             .as_ref()
             .is_some_and(|current| current.track() == Some(track))
@@ -262,7 +292,7 @@ impl Room {
         };
         desk.say(
             reply,
-            says::position(&current.item, at, &current.sound(), self.volume),
+            says::position(&current.item, at, &current.sound(), &self.notes()),
         );
     }
 }

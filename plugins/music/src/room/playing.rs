@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
+use super::heard::Heard;
 use super::{MAX_FAILURES, PATIENCE, Room};
-use crate::calls::{Call, TrackNews};
+use crate::calls::{Call, Repeat};
 use crate::desk::Desk;
 use crate::ids::{ChannelId, Reply, Ticket, Track};
 use crate::queue::Item;
 use crate::says::{self, Sound};
+use crate::tells;
+
+/// What begins anywhere but at its beginning rises this long, so that it does not click.
+pub(super) const SOFTLY: Duration = Duration::from_millis(10);
 
 /// The item that has the room's voice.
 #[derive(Debug)]
@@ -19,8 +24,8 @@ pub(super) struct Current {
     pub(super) pending: Pending,
     /// When controls stop waiting for the first sound.
     pub(super) patience: Duration,
-    /// News of tracks that came before the engine told which track this is.
-    pub(super) early: Vec<(Track, TrackNews)>,
+    /// It was joined on to the one before; if that goes wrong it is played by itself.
+    pub(super) joined: bool,
 }
 
 /// How far the current item has come.
@@ -49,36 +54,8 @@ pub(super) enum Pending {
     Skip(Reply, String),
     /// A `/resume` out of silence.
     Resume(Reply),
-}
-
-/// How much has been heard, by the clock; the engine's own count is asked for where it matters.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Heard {
-    before: Duration,
-    since: Option<Duration>,
-}
-
-impl Heard {
-    pub(super) fn at(self, now: Duration) -> Duration {
-        self.before
-            + self
-                .since
-                .map_or(Duration::ZERO, |since| now.saturating_sub(since))
-    }
-
-    pub(super) fn hold(&mut self, now: Duration) {
-        *self = Self {
-            before: self.at(now),
-            since: None,
-        };
-    }
-
-    pub(super) fn go_on(&mut self, now: Duration) {
-        *self = Self {
-            before: self.at(now),
-            since: Some(now),
-        };
-    }
+    /// A `/seek` to this place.
+    Seek(Reply, Duration),
 }
 
 impl Current {
@@ -136,28 +113,57 @@ impl Room {
             }
             None => Phase::Opening(self.open(desk, &item)),
         };
-        let heard = Heard {
-            before: item.start,
-            since: None,
-        };
-        self.current = Some(Current {
+        self.current = Some(self.current_of(item, phase, pending));
+    }
+
+    /// An item that has the room's voice.
+    pub(super) fn current_of(&self, item: Item, phase: Phase, pending: Pending) -> Current {
+        Current {
+            heard: self.heard_from(&item, item.start),
             item,
             phase,
-            heard,
             pending,
             patience: Duration::MAX,
-            early: Vec::new(),
-        });
+            joined: false,
+        }
+    }
+
+    /// The clock of an item that begins at a place.
+    pub(super) fn heard_from(&self, item: &Item, start: Duration) -> Heard {
+        Heard::from(start, self.effect.filters().tempo(), self.lap(item))
+    }
+
+    /// The length of an item that begins again at its end.
+    pub(super) fn lap(&self, item: &Item) -> Option<Duration> {
+        item.length.filter(|_| self.repeat == Repeat::Track)
     }
 
     /// Asks the engine to play an item.
     pub(super) fn open(&self, desk: &mut Desk, item: &Item) -> Ticket {
-        desk.call(Call::Play {
+        let soft = (!item.start.is_zero()).then_some(SOFTLY);
+        desk.call(self.play_call(item, false, soft))
+    }
+
+    /// The request for an item, as loud and as changed as everything here.
+    pub(super) fn play_call(&self, item: &Item, paused: bool, fade_in: Option<Duration>) -> Call {
+        Call::Play {
             guild: self.guild,
             origin: item.origin.clone(),
             gain: self.gain(),
             start: item.start,
-        })
+            paused,
+            fade_in,
+            repeat: self.repeat == Repeat::Track,
+            effect: self.effect,
+        }
+    }
+
+    /// An item that has been played: remembered, and where it comes round again, in the queue.
+    pub(super) fn put_away(&mut self, item: Item) {
+        if self.repeat == Repeat::Queue {
+            self.queue.recycle(item.clone());
+        }
+        self.queue.remember(item);
     }
 
     /// The next item's turn, or silence.
@@ -179,7 +185,9 @@ impl Room {
             Pending::Skip(reply, label) => {
                 desk.say(reply, says::skipped_but(&label, self.queue.len()))
             }
-            Pending::Resume(reply) => desk.whisper(reply, says::resume_failed(self.queue.len())),
+            Pending::Resume(reply) | Pending::Seek(reply, _) => {
+                desk.whisper(reply, says::resume_failed(self.queue.len()));
+            }
         }
     }
 
@@ -204,24 +212,42 @@ impl Room {
             Pending::Resume(reply) => {
                 desk.say(reply, says::resumed(&current.item, current.item.start));
             }
+            Pending::Seek(reply, to) => desk.say(reply, tells::sought(&current.item, to, false)),
         }
     }
 
     /// The current item played to its end.
-    pub(super) fn ended(&mut self, desk: &mut Desk) {
+    pub(super) fn ended(&mut self, desk: &mut Desk, now: Duration) {
         let Some(current) = self.current.take() else {
             return;
         };
-        if matches!(current.phase, Phase::Starting(_)) {
-            self.current = Some(current);
-            return self.failed(desk, "there is no sound in it");
+        match (current.phase, &current.pending) {
+            (_, Pending::Seek(reply, _)) => {
+                desk.say(*reply, tells::sought_past_the_end(&current.item));
+            }
+            (Phase::Starting(_), _) => {
+                self.current = Some(current);
+                return self.failed(desk, now, "there is no sound in it");
+            }
+            (_, Pending::Play(reply) | Pending::Skip(reply, _) | Pending::Resume(reply)) => {
+                desk.say(*reply, says::ended_early(&current.item.label));
+            }
+            (_, Pending::Nobody) => {}
         }
-        self.queue.remember(current.item);
-        self.advance(desk, Pending::Nobody);
+        if self.repeat == Repeat::Track {
+            // It was to begin again, but that came too late for the engine.
+            self.queue.put_back(Item {
+                start: Duration::ZERO,
+                ..current.item
+            });
+        } else {
+            self.put_away(current.item);
+        }
+        self.go_on(desk, now);
     }
 
     /// The current item cannot be played, or not to its end.
-    pub(super) fn failed(&mut self, desk: &mut Desk, reason: &str) {
+    pub(super) fn failed(&mut self, desk: &mut Desk, now: Duration, reason: &str) {
         let Some(Current { item, pending, .. }) = self.current.take() else {
             return;
         };
@@ -236,13 +262,21 @@ impl Room {
                 says::gave_up(&item, reason, self.failures, self.queue.len()),
             );
             self.failures = 0;
+            self.release_ahead(desk);
             return self.fall_silent(desk, pending);
         }
         self.tell(
             desk,
             says::failed(&item, reason, self.queue.waiting().next()),
         );
-        self.advance(desk, pending);
+        match pending {
+            Pending::Nobody => self.go_on(desk, now),
+            Pending::Seek(reply, _) => {
+                desk.whisper(reply, says::unplayable(&item.label, reason));
+                self.go_on(desk, now);
+            }
+            pending => self.advance(desk, pending),
+        }
     }
 
     /// Something outside cut the current item off: it waits in front, from where it was.
@@ -256,10 +290,14 @@ impl Room {
         else {
             return;
         };
+        self.release_ahead(desk);
         item.start = heard.at(now);
         match pending {
             Pending::Nobody => {}
-            Pending::Play(reply) | Pending::Skip(reply, _) | Pending::Resume(reply) => {
+            Pending::Play(reply)
+            | Pending::Skip(reply, _)
+            | Pending::Resume(reply)
+            | Pending::Seek(reply, _) => {
                 desk.whisper(reply, says::interrupted(&item));
             }
         }
@@ -268,16 +306,26 @@ impl Room {
 
     /// Takes the current item out of its place into the history and returns its label.
     pub(super) fn retire(&mut self, desk: &mut Desk) -> Option<String> {
+        let item = self.dismiss(desk)?;
+        let label = item.label.clone();
+        self.put_away(item);
+        Some(label)
+    }
+
+    /// Takes the current item out of its place and returns it.
+    pub(super) fn dismiss(&mut self, desk: &mut Desk) -> Option<Item> {
         let Current { item, pending, .. } = self.current.take()?;
+        self.release_ahead(desk);
         match pending {
             Pending::Nobody => {}
-            Pending::Play(reply) | Pending::Skip(reply, _) | Pending::Resume(reply) => {
+            Pending::Play(reply)
+            | Pending::Skip(reply, _)
+            | Pending::Resume(reply)
+            | Pending::Seek(reply, _) => {
                 desk.say(reply, says::ended_early(&item.label));
             }
         }
-        let label = item.label.clone();
-        self.queue.remember(item);
-        Some(label)
+        Some(item)
     }
 
     /// How long until a new item at the end would play; `None` when some length is not known.

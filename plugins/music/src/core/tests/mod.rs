@@ -1,10 +1,12 @@
 //! Conversations with the core: a stage with a host that does what it is asked, or what a test wants.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod ahead;
 mod controls;
 mod play;
 mod storm;
 mod trouble;
+mod tune;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -57,6 +59,7 @@ pub(super) fn stage_with(files: &[&str], change: impl FnOnce(&mut Rules)) -> Sta
         max_queue: 500,
         max_track: Duration::from_secs(3600),
         history: 50,
+        crossfade: Duration::ZERO,
     };
     change(&mut rules);
     let now = Duration::from_secs(1000);
@@ -147,10 +150,13 @@ impl Stage {
             Call::Play { origin, .. } if named(origin).contains("broken") => {
                 self.outcome(ticket, Outcome::Failed("the file is cut short".to_owned()));
             }
-            Call::Play { .. } => {
+            Call::Play { paused, .. } => {
                 self.last_track += 1;
                 let track = Track::new(self.last_track);
                 self.outcome(ticket, Outcome::Playing(track));
+                if *paused {
+                    return;
+                }
                 self.input(Input::Track(GUILD, track, TrackNews::Started));
             }
             Call::Join(_, channel) => {
@@ -164,7 +170,21 @@ impl Stage {
                 self.outcome(ticket, Outcome::Done);
             }
             Call::Position(_) => self.outcome(ticket, Outcome::Position(Duration::from_secs(61))),
-            Call::Pause(_) | Call::Resume(_) | Call::Stop(_) | Call::Gain(..) => {
+            Call::Next { origin, .. } if named(origin).contains("broken") => {
+                self.outcome(ticket, Outcome::Failed("the file is cut short".to_owned()));
+            }
+            Call::Next { .. } => {
+                self.last_track += 1;
+                self.outcome(ticket, Outcome::Playing(Track::new(self.last_track)));
+            }
+            Call::Pause(_)
+            | Call::Resume(_)
+            | Call::Stop(_)
+            | Call::FadeOut(..)
+            | Call::Gain(..)
+            | Call::Repeat(..)
+            | Call::Effect(..)
+            | Call::Cancel(_) => {
                 self.outcome(ticket, Outcome::Done);
             }
         }
@@ -246,6 +266,45 @@ impl Stage {
         let before = self.seen.len();
         self.input(Input::Tick);
         self.seen[before..].to_vec()
+    }
+
+    /// News of a certain track.
+    pub(super) fn track(&mut self, track: u64, news: TrackNews) -> Vec<String> {
+        let before = self.seen.len();
+        self.input(Input::Track(GUILD, Track::new(track), news));
+        self.seen[before..].to_vec()
+    }
+
+    /// One track goes over into the next, as the engine tells it.
+    pub(super) fn turn(&mut self, ended: u64, began: u64) {
+        self.track(ended, TrackNews::Ended);
+        self.track(began, TrackNews::Started);
+    }
+
+    /// The requests since the last look, in short: `next 1 b`, `cancel 2`, `play c`, `stop 1`.
+    pub(super) fn wants(&mut self) -> Vec<String> {
+        let name = |origin: &Origin| match origin {
+            Origin::File(path) => path.file_stem().unwrap().to_str().unwrap().to_owned(),
+            Origin::Link(url) => url.clone(),
+        };
+        let short = |call: Call| match call {
+            Call::Play { origin, start, .. } if start.is_zero() => {
+                format!("play {}", name(&origin))
+            }
+            Call::Play { origin, start, .. } => {
+                format!("play {} at {}", name(&origin), start.as_secs())
+            }
+            Call::Next { after, origin, .. } => format!("next {} {}", after.get(), name(&origin)),
+            Call::Cancel(track) => format!("cancel {}", track.get()),
+            Call::Stop(track) => format!("stop {}", track.get()),
+            Call::FadeOut(track, time) => format!("fade {} {} s", track.get(), time.as_secs()),
+            Call::Repeat(track, again) => format!("repeat {} {again}", track.get()),
+            other => format!("{other:?}"),
+        };
+        std::mem::take(&mut self.asked)
+            .into_iter()
+            .map(short)
+            .collect()
     }
 
     /// The files the engine was asked to play, in order.

@@ -1,6 +1,7 @@
 //! `/play` and its way to the first sound.
 
 use super::*;
+use crate::effect::Effect;
 
 #[test]
 fn the_first_play_joins_the_callers_channel_and_answers_when_sound_is_out() {
@@ -16,7 +17,11 @@ fn the_first_play_joins_the_callers_channel_and_answers_when_sound_is_out() {
             guild: GUILD,
             origin,
             gain: 1.0,
-            start: Duration::ZERO
+            start: Duration::ZERO,
+            paused: false,
+            fade_in: None,
+            repeat: false,
+            effect: Effect::default(),
         }
     );
     stage.outcome(ticket, Outcome::Playing(Track::new(5)));

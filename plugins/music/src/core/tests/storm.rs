@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::calls::{Repeat, Tweak};
+use crate::effect::Preset;
+use crate::moment::Moment;
 
 /// splitmix64 (Steele, Lea, Flood 2014).
 struct Dice(u64);
@@ -22,7 +25,7 @@ fn some_ask(dice: &mut Dice) -> Ask {
         url: "u".to_owned(),
         name: "up.mp3".to_owned(),
     });
-    match dice.below(14) {
+    match dice.below(24) {
         0..=3 => query_of(["a", "b", "broken", "bad", "zzz"][dice.below(5) as usize]),
         4 => Ask::Play { query: None, file },
         5 => Ask::Control(Control::Pause),
@@ -36,7 +39,25 @@ fn some_ask(dice: &mut Dice) -> Ask {
         )),
         11 => Ask::Control(Control::NowPlaying),
         12 => Ask::Control(Control::Queue),
-        _ => Ask::Control(Control::Leave),
+        13 => Ask::Control(Control::Leave),
+        14 | 15 => Ask::Control(Control::Seek(Moment::At(Duration::from_secs(
+            dice.below(130),
+        )))),
+        16 | 17 => Ask::Control(Control::Repeat(Some(
+            [Repeat::Off, Repeat::Track, Repeat::Queue][dice.below(3) as usize],
+        ))),
+        18 => Ask::Control(Control::Filter(Tweak {
+            preset: Some(Preset::ALL[dice.below(9) as usize]),
+            ..Tweak::default()
+        })),
+        19 => Ask::Control(Control::Previous),
+        20 => Ask::Control(Control::Replay),
+        21 => Ask::Control(Control::Shuffle(dice.below(9))),
+        22 => Ask::Control(Control::Remove {
+            first: 1,
+            last: 1 + dice.below(3) as i64,
+        }),
+        _ => Ask::Control(Control::Move { from: 2, to: 1 }),
     }
 }
 
@@ -46,8 +67,11 @@ fn some_outcome(dice: &mut Dice, call: &Call, last_track: &mut u64) -> Outcome {
     }
     match call {
         Call::List(_) => Outcome::Listing(listing(&["a.mp3", "b.mp3", "broken.mp3"])),
-        Call::Probe(_) => Outcome::Tags(Tags::default()),
-        Call::Play { .. } => {
+        Call::Probe(_) => Outcome::Tags(Tags {
+            length: (dice.below(2) == 0).then(|| Duration::from_secs(dice.below(60))),
+            ..Tags::default()
+        }),
+        Call::Play { .. } | Call::Next { .. } => {
             *last_track += 1;
             Outcome::Playing(Track::new(*last_track))
         }
@@ -60,7 +84,9 @@ fn some_outcome(dice: &mut Dice, call: &Call, last_track: &mut u64) -> Outcome {
 fn every_command_is_answered_exactly_once_in_any_storm() {
     for seed in 0..400 {
         let mut dice = Dice(seed);
-        let mut stage = stage(&["a.mp3", "b.mp3", "broken.mp3"]);
+        let crossfade = Duration::from_secs(seed % 3 * 4);
+        let files = ["a.mp3", "b.mp3", "broken.mp3"];
+        let mut stage = stage_with(&files, |rules| rules.crossfade = crossfade);
         stage.willing = false;
         let mut answers: BTreeMap<Reply, u32> = BTreeMap::new();
         let mut open: Vec<(Ticket, Call)> = Vec::new();
@@ -128,7 +154,9 @@ fn every_command_is_answered_exactly_once_in_any_storm() {
             let input = match open.pop() {
                 Some((ticket, call)) => {
                     let outcome = match call {
-                        Call::Play { .. } => Outcome::Failed("closing".to_owned()),
+                        Call::Play { .. } | Call::Next { .. } => {
+                            Outcome::Failed("closing".to_owned())
+                        }
                         call => some_outcome(&mut dice, &call, &mut last_track),
                     };
                     Input::Outcome(ticket, outcome)

@@ -1,0 +1,108 @@
+//! Ops are refused in words before anything happens.
+
+use super::*;
+
+#[test]
+fn an_unknown_op_is_unsupported_and_a_malformed_one_invalid() {
+    assert!(matches!(
+        Call::parse("voice.fly", b"{}"),
+        Err(OpError::Unsupported(_))
+    ));
+    for (kind, args) in [
+        ("voice.join", "{\"guild_id\":\"1\"}"),
+        ("voice.play", "{\"guild_id\":\"1\"}"),
+        (
+            "voice.play",
+            "{\"guild_id\":\"1\",\"path\":\"a\",\"url\":\"b\"}",
+        ),
+        ("track.gain", "{\"track\":1,\"gain\":5}"),
+        ("track.gain", "{\"track\":1,\"gain\":-1}"),
+        ("track.stop", "{\"track\":1,\"fade\":{\"ms\":99999}}"),
+        ("track.next", "{\"track\":1}"),
+        ("track.filters", "{\"track\":1,\"filters\":{\"volume\":9}}"),
+        (
+            "voice.play",
+            "{\"guild_id\":\"1\",\"path\":\"a\",\"lane\":\"attic\"}",
+        ),
+        ("rest", "{\"method\":\"GET\",\"path\":\"/a/../b\"}"),
+        ("rest", "{\"method\":\"GET\",\"path\":\"http://x\"}"),
+        // Would be granted as a message and delete the channel.
+        (
+            "rest",
+            "{\"method\":\"DELETE\",\"path\":\"/channels/1#/messages\"}",
+        ),
+        ("rest", "{\"method\":\"BREW\",\"path\":\"/coffee\"}"),
+        ("timer", "nonsense"),
+    ] {
+        let call = Call::parse(kind, args.as_bytes());
+        assert!(
+            matches!(call, Err(OpError::Invalid(_))),
+            "{kind} {args}: {call:?}"
+        );
+    }
+}
+
+#[test]
+fn ids_are_read_as_texts_and_numbers() {
+    let expected = Call::Join(GuildId::new(1), ChannelId::new(2));
+    for args in [
+        "{\"guild_id\":\"1\",\"channel_id\":\"2\"}",
+        "{\"guild_id\":1,\"channel_id\":2}",
+    ] {
+        assert_eq!(
+            Call::parse("voice.join", args.as_bytes()).unwrap(),
+            expected
+        );
+    }
+}
+
+#[test]
+fn every_rest_path_needs_the_capability_it_belongs_to() {
+    assert_eq!(
+        rest_capability("/interactions/1/token/callback"),
+        "commands"
+    );
+    assert_eq!(
+        rest_capability("/webhooks/1/token/messages/@original"),
+        "commands"
+    );
+    assert_eq!(rest_capability("/channels/1/messages?limit=1"), "chat.send");
+    assert_eq!(rest_capability("/channels/1"), "discord.rest");
+    assert_eq!(rest_capability("/guilds/1/members/2"), "discord.rest");
+}
+
+#[test]
+fn each_lane_that_turns_others_down_needs_its_own_grant() {
+    let granted = |list: &[&str], kind: &str, args: &str| {
+        let list: Vec<String> = list.iter().map(ToString::to_string).collect();
+        let grants = Grants::new("music", &list, std::path::Path::new("."));
+        Call::parse(kind, args.as_bytes()).unwrap().check(&grants)
+    };
+    let play = |lane: &str| format!(r#"{{"guild_id":"1","path":"a","lane":"{lane}"}}"#);
+    for (list, bed, notice) in [
+        (&["voice.speak"][..], true, false),
+        (&["voice.speak:notice"], false, true),
+        (&["voice.speak:fx"], false, false),
+        (&["voice.speak", "voice.speak:*"], true, true),
+    ] {
+        let heard = |lane| granted(list, "voice.play", &play(lane)).is_ok();
+        assert_eq!((heard("bed"), heard("notice")), (bed, notice), "{list:?}");
+        // Whoever may be heard at all may join, and steer what is its own.
+        let join = r#"{"guild_id":"1","channel_id":"2"}"#;
+        assert!(granted(list, "voice.join", join).is_ok());
+        assert!(granted(list, "track.stop", r#"{"track":1}"#).is_ok());
+    }
+    let refused = granted(&["voice.speak"], "voice.play", &play("fx")).unwrap_err();
+    assert!(refused.to_string().contains("`voice.speak:fx`"));
+}
+
+#[test]
+fn files_travel_as_base64() {
+    let args = br#"{"method":"POST","path":"/channels/1/messages",
+                    "files":[{"name":"a.txt","base64":"aGk="}]}"#;
+    let Call::Rest { files, .. } = Call::parse("rest", args).unwrap() else {
+        unreachable!()
+    };
+    assert_eq!(files[0].bytes, b"hi");
+    assert_eq!(files[0].content_type, "application/octet-stream");
+}
