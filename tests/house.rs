@@ -34,6 +34,7 @@ const ARROWS: &[(&str, &str)] = &[
         "mynah-session mynah-audio mynah-media mynah-wire mynah-dave",
     ),
     ("mynah-music", "mynah-plugin"),
+    ("mynah-recorder", ""),
     (
         "mynah",
         "mynah-host mynah-engine mynah-server mynah-users mynah-music mynah-plugin mynah-wire mynah-audio mynah-media",
@@ -56,6 +57,7 @@ const NO_TOKIO: &[&str] = &[
     "mynah-pulse",
     "mynah-plugin",
     "mynah-music",
+    "mynah-recorder",
 ];
 
 /// No file is longer; most are far shorter (conventions, rule 5).
