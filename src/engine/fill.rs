@@ -291,7 +291,7 @@ impl Fill {
         let (frames, over) = (piece.frames, piece.over);
         let joins = (piece.frame, piece.joins.clone());
         if piece.has_sound() || piece.packet().is_none() {
-            *block = *piece.block();
+            *block = piece.block();
         }
         if frames > 0 {
             self.put_frames += frames as u64;
@@ -332,7 +332,9 @@ impl Fill {
                 effects.take(samples.unwrap_or_default(), filled.over);
                 self.tell(self.source.past.last_frame(), &filled.joins);
             } else if let Some(piece) = self.source.past.again() {
-                effects.take(piece.samples(), piece.over);
+                let block = piece.block();
+                let samples = block.get(..piece.frames * CHANNELS);
+                effects.take(samples.unwrap_or_default(), piece.over);
                 let joins = (piece.frame, piece.joins.clone());
                 self.tell(joins.0, &joins.1);
             }

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::Duration;
 
+use mynah_audio::{Encoder, EncoderConfig};
+
 use crate::feed::Feed;
 use crate::mailbox::Sender;
 use crate::order::{Order, Seat, What};
@@ -53,21 +55,21 @@ impl<L> Desk<L> {
             slot,
             serial,
         };
-        match Session::new(key, Arc::clone(&self.board), mix) {
-            Ok(mut session) => {
-                if let Some(feed) = feed {
-                    session.become_bus(feed);
-                }
-                self.send(key, What::Open(Some(Box::new(session))));
-                Ok(key)
-            }
-            Err(error) => {
-                if let Some(slot) = self.board.slots.get(usize::from(slot)) {
-                    slot.free();
-                }
-                Err(error.into())
-            }
+        let mut session = Session::new(key, Arc::clone(&self.board), mix);
+        if let Some(feed) = feed {
+            session.become_bus(feed);
         }
+        self.send(key, What::Open(Some(Box::new(session))));
+        Ok(key)
+    }
+
+    /// An encoder for a mix that has none yet. Of two made at once the tick sends one back.
+    pub(crate) fn encoder_for(&self, to: SessionKey) -> Option<Box<Encoder>> {
+        let slot = self.board.slots.get(usize::from(to.slot))?;
+        if slot.equipped.load(Relaxed) {
+            return None;
+        }
+        Encoder::new(EncoderConfig::default()).ok().map(Box::new)
     }
 
     /// Orders how the frames of a mix travel, and announces it on the slot's board: from then on no

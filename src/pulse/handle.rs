@@ -116,7 +116,9 @@ impl<L> PulseHandle<L> {
     /// Adds a track to those that sound. There is no limit but what they cost. A mix that is about to
     /// close refuses it.
     pub fn play(&self, session: SessionKey, id: TrackId, ring: RingReader, options: TrackOptions) {
-        let track = Box::new(Node::new(Track::new(id, ring, options)));
+        let desk = self.0.desks.get(usize::from(session.thread));
+        let encoder = desk.and_then(|desk| desk.encoder_for(session));
+        let track = Box::new(Node::new(Track::new(id, ring, options), encoder));
         self.send(session, What::Play(Some(track)));
     }
 

@@ -15,6 +15,7 @@
 mod balance;
 mod bits;
 mod bus;
+mod coder;
 mod desk;
 mod event;
 mod execute;
@@ -76,9 +77,6 @@ pub enum OpenError {
     /// Every slot is taken (1,024 on each tick thread).
     #[error("no more voice sessions fit into this process")]
     Full,
-    /// libopus refused to make an encoder.
-    #[error("the Opus encoder could not be made")]
-    Encoder(#[from] mynah_audio::OpusError),
 }
 
 impl OpenError {
@@ -88,7 +86,6 @@ impl OpenError {
         match self {
             Self::Busy { .. } => "wait for other sessions to end, or give the bot more cores",
             Self::Full => "run a second process for further guilds",
-            Self::Encoder(_) => "check the configured bitrate and complexity",
         }
     }
 }

@@ -46,7 +46,7 @@ impl Rig {
             ..TrackOptions::default()
         };
         let id = TrackId(self.tracks.len() as u64);
-        let node = Box::new(Node::new(Track::new(id, reader, options)));
+        let node = Box::new(Node::new(Track::new(id, reader, options), None));
         self.mixer.take_track(&mut Some(node));
         self.tracks.push((writer, sides));
         id

@@ -8,8 +8,9 @@ mod passthrough;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use mynah_audio::{Encoder, EncoderConfig, EncoderSettings, OpusError};
+use mynah_audio::EncoderSettings;
 
+use crate::coder::Coder;
 use crate::event::EventKind;
 use crate::feed::Feed;
 use crate::line::Line;
@@ -79,7 +80,7 @@ pub(crate) struct Session<L> {
     feed: Option<Arc<Feed>>,
     /// The bus this session is subscribed to.
     tap: Option<Box<Tap>>,
-    encoder: Encoder,
+    encoder: Coder,
     tail: Tail,
     /// Ticks since which packets could go out as they are.
     calm_ticks: u32,
@@ -90,17 +91,8 @@ pub(crate) struct Session<L> {
 }
 
 impl<L> Session<L> {
-    pub(crate) fn new(
-        key: SessionKey,
-        home: Arc<Board>,
-        mix: MixConfig,
-    ) -> Result<Self, OpusError> {
-        let config = EncoderConfig {
-            bitrate_bps: mix.bitrate_bps,
-            complexity: mix.complexity,
-            ..EncoderConfig::default()
-        };
-        Ok(Self {
+    pub(crate) fn new(key: SessionKey, home: Arc<Board>, mix: MixConfig) -> Self {
+        Self {
             key,
             line: None,
             mixer: Mixer::new(),
@@ -112,12 +104,16 @@ impl<L> Session<L> {
             not_before: 0,
             feed: None,
             tap: None,
-            encoder: Encoder::new(config)?,
+            encoder: Coder::default(),
             tail: Tail::Quiet,
             calm_ticks: 0,
-            settings: config.into(),
+            settings: EncoderSettings {
+                bitrate_bps: mix.bitrate_bps,
+                complexity: mix.complexity,
+                ..EncoderSettings::default()
+            },
             complexity_now: mix.complexity,
-        })
+        }
     }
 
     /// The board of the slot it was opened in. *Tick-safe.*
@@ -152,6 +148,13 @@ impl<L> Session<L> {
     /// Puts a track into the mix. It stays in `track` when the session goes. *Tick-safe.*
     pub(crate) fn take_track(&mut self, track: &mut Option<Box<Node>>) -> bool {
         if !self.closing {
+            let spare = track.as_mut().map(|track| track.encoder());
+            if spare.is_some_and(|spare| self.encoder.take(spare)) {
+                let _unlikely = self.encoder.apply(&self.settings);
+                if let Some(slot) = self.own_slot() {
+                    slot.equipped.store(true, Relaxed);
+                }
+            }
             self.mixer.take_track(track);
         }
         !self.closing
@@ -260,6 +263,10 @@ impl<L> Session<L> {
             complexity: self.complexity_now,
             ..self.settings
         });
+        if !self.encoder.is_there() && matches!(self.tail, Tail::Sounding | Tail::Passing) {
+            // What was heard came from a bus: nothing of it is still in an encoder here.
+            self.tail = Tail::Silence(SILENCE_FRAMES);
+        }
         if sound && self.tail != Tail::Sounding {
             // Who listens has heard silence, or has only just come.
             self.encoder.begin();
@@ -281,7 +288,7 @@ impl<L> Session<L> {
                 // The decoders now hear a silence frame; one silent block through the encoder,
                 // its result overwritten, brings it to the same state.
                 let in_step = match left {
-                    SILENCE_FRAMES => self
+                    SILENCE_FRAMES if self.encoder.is_there() => self
                         .encoder
                         .encode(self.mixer.block(), self.packet.frame_room()),
                     _ => Ok(0),

@@ -53,6 +53,8 @@ pub(crate) struct SlotBoard {
     pub(crate) missed: Counter,
     pub(crate) sealed_stale: Counter,
     pub(crate) attached: AtomicBool,
+    /// Its mix has an encoder.
+    pub(crate) equipped: AtomicBool,
     pub(crate) sounding: AtomicBool,
     /// It has ticks.
     pub(crate) awake: AtomicBool,
@@ -282,6 +284,7 @@ impl SlotBoard {
             .into_iter()
             .for_each(|counter| counter.set(0));
         self.attached.store(false, Relaxed);
+        self.equipped.store(false, Relaxed);
         self.sounding.store(false, Relaxed);
         self.awake.store(false, Relaxed);
         self.cost.reset();

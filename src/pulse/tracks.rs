@@ -3,16 +3,28 @@
 use crate::TrackId;
 use crate::order::Retired;
 use crate::track::Track;
+use mynah_audio::Encoder;
 
 /// A track in the box it is made in, and the way to the next one.
 pub(crate) struct Node {
     track: Track,
+    /// For a mix that has none.
+    encoder: Option<Box<Encoder>>,
     next: Option<Box<Node>>,
 }
 
 impl Node {
-    pub(crate) fn new(track: Track) -> Self {
-        Self { track, next: None }
+    pub(crate) fn new(track: Track, encoder: Option<Box<Encoder>>) -> Self {
+        Self {
+            track,
+            encoder,
+            next: None,
+        }
+    }
+
+    /// The encoder that came with the track. *Tick-safe.*
+    pub(crate) fn encoder(&mut self) -> &mut Option<Box<Encoder>> {
+        &mut self.encoder
     }
 
     /// *Tick-safe.*
