@@ -1,6 +1,6 @@
 //! Decoding on media threads: opens sounds and keeps a track's ring full.
 //!
-//! A [`Deck`] is one ring and what fills it. Its job looks at the ring every 60 ms; whatever it is
+//! A [`Deck`] is one ring and what fills it. Its job looks at the ring every 120 ms; whatever it is
 //! told to change meanwhile is a job of its own, so that it happens at once.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,8 +18,9 @@ use crate::reel::{Item, Repeat, begin};
 use crate::tracks::Progress;
 use crate::{FilterSpec, TrackId};
 
-/// How often a full ring is looked at again; a third of its length leaves time for a slow disk.
-const REFILL: Duration = Duration::from_millis(60);
+/// How often a full ring is looked at again. What a decoder works with is cold by then, so six blocks
+/// at once cost less than twice three; 200 ms are left for a slow disk.
+const REFILL: Duration = Duration::from_millis(120);
 /// How often it is looked whether the bytes of a stream have come.
 const ARRIVES: Duration = Duration::from_millis(20);
 /// Blocks decoded per step, so that one job never holds a media thread for long.

@@ -259,14 +259,24 @@ impl Fill {
         if !self.source.reel.is_ready() {
             return Put::Wait;
         }
-        let sound = self.writer.wants_pcm();
-        let Some(block) = self.writer.acquire() else {
+        if self.writer.free() == 0 {
             return Put::Wait;
+        }
+        let sound = self.writer.wants_pcm();
+        // A slot that only ever carries packets needs no block.
+        let filled = match self.writer.acquire_if(sound) {
+            Some(block) => self.source.read(block, sound),
+            None => self.source.read(&mut self.scratch, sound),
         };
-        let filled = self.source.read(block, sound);
         self.tell(self.source.past.last_frame(), &filled.joins);
         if filled.frames > 0 {
             self.put_frames += filled.frames as u64;
+            if !sound
+                && filled.cargo != Cargo::Packet
+                && let Some(block) = self.writer.acquire()
+            {
+                *block = *self.scratch;
+            }
             match filled.cargo {
                 Cargo::Sound => self.writer.commit(filled.frames),
                 Cargo::Both => self.writer.commit_with_packet(self.source.reel.packet()),

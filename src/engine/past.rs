@@ -77,20 +77,27 @@ pub struct Past {
     put: usize,
     /// Frames read since the track began.
     read_frames: u64,
+    /// Room of packets that were forgotten, for those to come.
+    spare: Vec<Vec<u8>>,
 }
 
 impl Past {
     /// Keeps what was read, as put already.
     pub fn keep(&mut self, block: &Block, filled: &Filled, packet: &[u8]) {
         let sound = (filled.cargo != Cargo::Packet).then(|| keep(block));
-        let has_packet = filled.cargo != Cargo::Sound;
+        let mut kept = Vec::new();
+        if filled.cargo != Cargo::Sound {
+            kept = self.spare.pop().unwrap_or_default();
+            kept.clear();
+            kept.extend_from_slice(packet);
+        }
         self.pieces.push_back(Piece {
             frame: self.read_frames,
             frames: filled.frames,
             joins: filled.joins.clone(),
             over: filled.over,
             sound,
-            packet: if has_packet { packet.to_vec() } else { vec![] },
+            packet: kept,
         });
         self.read_frames += filled.frames as u64;
         self.put = self.pieces.len();
@@ -104,7 +111,9 @@ impl Past {
                 return;
             }
             self.put -= 1;
-            self.pieces.pop_front();
+            let gone = self.pieces.pop_front().map(|piece| piece.packet);
+            self.spare
+                .extend(gone.filter(|packet| packet.capacity() > 0));
         }
     }
 

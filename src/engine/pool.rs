@@ -21,6 +21,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// them. With a wake for each, they cost more than the demuxing of what goes out as packets.
 const TOGETHER: Duration = Duration::from_millis(10);
 
+/// A step that is due waits so long for a thread that is at work already before another is woken:
+/// most steps are shorter than waking somebody takes.
+const RECRUIT: Duration = Duration::from_micros(500);
+
 /// What a job wants next.
 pub enum Next {
     /// Step me again after this time.
@@ -95,13 +99,15 @@ impl State {
         self.began + TOGETHER.saturating_mul(u32::try_from(whole).unwrap_or(u32::MAX))
     }
 
-    /// When the queue has to be looked at next: at once when a step is due and a core is free.
+    /// When the queue has to be looked at next: at once when a step is due and nobody works, a
+    /// little later when somebody does and a core is free.
     fn look_at(&self, now: Instant, cores: usize) -> Option<Instant> {
         let Reverse(first) = self.queue.peek()?;
-        Some(match first.due > now {
-            true => first.due,
-            false if self.busy(now) >= cores => now + LOOK_AGAIN,
-            false => now,
+        Some(match self.busy(now) {
+            _ if first.due > now => first.due,
+            0 => now,
+            busy if busy >= cores => now + LOOK_AGAIN,
+            _ => now.max(first.due + RECRUIT),
         })
     }
 

@@ -1,12 +1,13 @@
 //! The track ring: 20 ms blocks on their way from a decoder to the tick, written in place.
 //!
 //! Boxed blocks go round between the two ends: the writer takes an empty one, fills it where it
-//! lies and hands it over; the reader plays it and hands it back. Nothing is copied, and after
-//! [`ring`] nothing is allocated or freed until both ends are gone.
+//! lies and hands it over; the reader plays it and hands it back. Nothing is copied, and the reader
+//! never allocates or frees.
 //!
 //! A ring made by [`packet_ring`] also carries Opus packets of 20 ms, with or without their sound.
-//! The reader hands packets out as they are, or, where somebody has to mix them, decodes them in
-//! their slot.
+//! The reader hands packets out as they are, or, where somebody has to mix them, decodes the first
+//! of them beside the ring. As long as packets come without sound, no slot has a block: what is
+//! played is then a few lines of memory, and a ring takes 6 kB instead of 130.
 //!
 //! Neither end wakes the other (design/architecture.md B6): the writer looks at [`RingWriter::free`]
 //! on its own timer.
@@ -20,47 +21,58 @@ use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::unpack::Unpacker;
 
+/// Room for packets grows in these steps.
+const PACKET_STEP_BYTES: usize = 128;
+
 /// Aligned to cache lines, as the plugin ABI promises for memory it lets plugins fill.
 #[repr(C, align(64))]
+struct Sound(Block);
+
+impl Sound {
+    #[allow(clippy::disallowed_methods, reason = "control and media side")]
+    fn new() -> Box<Self> {
+        Box::new(Self(SILENT_BLOCK))
+    }
+}
+
+/// What has no block of its own shows this one.
+static NOTHING: Block = SILENT_BLOCK;
+
+/// 20 ms. What the reader of packets looks at lies together.
+#[derive(Default)]
 struct Slot {
-    samples: Block,
     frames: usize,
-    /// `samples` holds the sound; else only the packet does.
-    has_pcm: bool,
     /// Length of the packet, 0 when there is none.
     packet_len: usize,
-    /// Room for a packet; none in a ring that carries no packets.
+    /// `sound` holds the sound; else only the packet does.
+    has_pcm: bool,
+    /// May hold more bytes than the packet.
     packet: Box<[u8]>,
+    /// Made by the writer when it is first filled.
+    sound: Option<Box<Sound>>,
 }
 
 impl Slot {
-    #[allow(clippy::disallowed_methods, reason = "control side")]
-    fn new(packet_room: usize) -> Box<Self> {
-        Box::new(Self {
-            samples: SILENT_BLOCK,
-            frames: 0,
-            has_pcm: false,
-            packet_len: 0,
-            packet: std::iter::repeat_n(0, packet_room).collect(),
-        })
-    }
-
     fn packet(&self) -> Option<&[u8]> {
         let packet = self.packet.get(..self.packet_len)?;
         (!packet.is_empty()).then_some(packet)
     }
 
-    /// Puts a packet in; false when it does not fit.
-    fn set_packet(&mut self, packet: &[u8]) -> bool {
-        let fits = !packet.is_empty() && packet.len() <= self.packet.len();
-        if fits {
-            self.packet
-                .iter_mut()
-                .zip(packet)
-                .for_each(|(to, from)| *to = *from);
+    fn samples(&self) -> Option<&Block> {
+        self.has_pcm.then_some(&self.sound.as_ref()?.0)
+    }
+
+    /// Puts a packet in. Media side: allocates for a packet that is longer than any before.
+    #[allow(clippy::disallowed_methods, reason = "media side")]
+    fn set_packet(&mut self, packet: &[u8]) {
+        if self.packet.len() < packet.len() {
+            let room = packet.len().next_multiple_of(PACKET_STEP_BYTES);
+            self.packet = std::iter::repeat_n(0, room).collect();
+        }
+        if let Some(room) = self.packet.get_mut(..packet.len()) {
+            room.copy_from_slice(packet);
             self.packet_len = packet.len();
         }
-        fits
     }
 }
 
@@ -74,54 +86,62 @@ struct Shared {
     frames_put: AtomicU64,
 }
 
-/// Makes a ring of `blocks` (at least one) blocks of 20 ms. Allocates 7.7 kB a block.
+/// Makes a ring of `blocks` (at least one) blocks of 20 ms. The writer allocates 7.7 kB for each as
+/// it first fills them.
 #[must_use]
 pub fn ring(blocks: usize) -> (RingWriter, RingReader) {
-    ring_with(blocks, 0, None)
+    ring_with(blocks, None)
 }
 
-/// Makes a ring that also carries Opus packets. Allocates 9 kB a block, and 56 kB for the decoder
-/// that turns packets into sound where they must be mixed. Should libopus refuse that decoder, the
-/// ring is one of [`ring`].
+/// Makes a ring that also carries Opus packets. The writer allocates for packets what they take, and
+/// 7.7 kB for a block that comes with its sound; the ring has 56 kB for the decoder that turns
+/// packets into sound where they must be mixed. Should libopus refuse that decoder, the ring is one
+/// of [`ring`].
 #[must_use]
 #[allow(clippy::disallowed_methods, reason = "control side")]
 pub fn packet_ring(blocks: usize) -> (RingWriter, RingReader) {
     match Unpacker::new() {
-        Ok(unpacker) => ring_with(blocks, MAX_FRAME_BYTES, Some(Box::new(unpacker))),
+        Ok(unpacker) => ring_with(
+            blocks,
+            Some(Box::new(Packets {
+                unpacker,
+                last: Slot::default(),
+                sound: Sound::new(),
+                last_sound: Sound::new(),
+                has_sound: false,
+                last_has_sound: false,
+                taken: 0,
+            })),
+        ),
         Err(_) => ring(blocks),
     }
 }
 
 #[allow(clippy::disallowed_methods, reason = "control side")]
-fn ring_with(
-    blocks: usize,
-    packet_room: usize,
-    unpacker: Option<Box<Unpacker>>,
-) -> (RingWriter, RingReader) {
+fn ring_with(blocks: usize, packets: Option<Box<Packets>>) -> (RingWriter, RingReader) {
     let blocks = blocks.max(1);
     let (full_in, full_out) = RingBuffer::new(blocks);
     let (mut empty_in, empty_out) = RingBuffer::new(blocks);
     for _ in 0..blocks {
-        let fits = empty_in.push(Slot::new(packet_room)).is_ok();
+        let fits = empty_in.push(Slot::default()).is_ok();
         debug_assert!(fits, "the ring is as long as the number of blocks");
     }
     let shared = Arc::new(Shared::default());
     // A ring without packets is always asked for sound.
     shared
         .pcm_wanted
-        .store(unpacker.is_none(), Ordering::Relaxed);
+        .store(packets.is_none(), Ordering::Relaxed);
     let writer = RingWriter {
         full: full_in,
         empty: empty_out,
         spare: None,
+        takes_packets: packets.is_some(),
         shared: Arc::clone(&shared),
     };
     let reader = RingReader {
         full: full_out,
         empty: empty_in,
-        last: unpacker.as_ref().map(|_| Slot::new(packet_room)),
-        unpacker,
-        taken: 0,
+        packets,
         shared,
     };
     (writer, reader)
@@ -130,9 +150,10 @@ fn ring_with(
 /// The decoder's end of a ring. Dropping it without [`finish`](Self::finish) tells the reader that
 /// the source broke off.
 pub struct RingWriter {
-    full: Producer<Box<Slot>>,
-    empty: Consumer<Box<Slot>>,
-    spare: Option<Box<Slot>>,
+    full: Producer<Slot>,
+    empty: Consumer<Slot>,
+    spare: Option<Slot>,
+    takes_packets: bool,
     shared: Arc<Shared>,
 }
 
@@ -172,10 +193,21 @@ impl RingWriter {
     /// that gives the same block.
     #[must_use]
     pub fn acquire(&mut self) -> Option<&mut Block> {
+        let slot = self.spare()?;
+        Some(&mut slot.sound.get_or_insert_with(Sound::new).0)
+    }
+
+    /// [`acquire`](Self::acquire) if `wanted`; else nothing, and no block is made.
+    #[must_use]
+    pub fn acquire_if(&mut self, wanted: bool) -> Option<&mut Block> {
+        if wanted { self.acquire() } else { None }
+    }
+
+    fn spare(&mut self) -> Option<&mut Slot> {
         if self.spare.is_none() {
             self.spare = self.empty.pop().ok();
         }
-        self.spare.as_mut().map(|slot| &mut slot.samples)
+        self.spare.as_mut()
     }
 
     /// Hands over the block acquired last, of which the first `frames` sample frames are sound.
@@ -189,7 +221,8 @@ impl RingWriter {
         slot.has_pcm = true;
         slot.packet_len = 0;
         let sounding = slot.frames * mynah_audio::CHANNELS;
-        if let Some(rest) = slot.samples.get_mut(sounding..) {
+        let sound = slot.sound.as_mut();
+        if let Some(rest) = sound.and_then(|sound| sound.0.get_mut(sounding..)) {
             rest.fill(0.0);
         }
         self.hand_over(slot);
@@ -206,8 +239,9 @@ impl RingWriter {
         };
         slot.frames = FRAMES;
         slot.has_pcm = true;
-        if !slot.set_packet(packet) {
-            slot.packet_len = 0;
+        slot.packet_len = 0;
+        if self.can_carry(packet) {
+            slot.set_packet(packet);
         }
         self.hand_over(slot);
     }
@@ -218,20 +252,21 @@ impl RingWriter {
     /// the ring is full or carries no packets, or the packet is empty or above 1275 bytes.
     #[must_use = "false means that nothing was put"]
     pub fn commit_packet(&mut self, packet: &[u8]) -> bool {
-        if self.acquire().is_none() {
+        if !self.can_carry(packet) || self.spare().is_none() {
             return false;
         }
         let Some(mut slot) = self.spare.take() else {
             return false;
         };
-        if !slot.set_packet(packet) {
-            self.spare = Some(slot);
-            return false;
-        }
+        slot.set_packet(packet);
         slot.frames = FRAMES;
         slot.has_pcm = false;
         self.hand_over(slot);
         true
+    }
+
+    fn can_carry(&self, packet: &[u8]) -> bool {
+        self.takes_packets && (1..=MAX_FRAME_BYTES).contains(&packet.len())
     }
 
     /// True when the reader mixes, so that packets should come with their sound. It plays packets
@@ -241,7 +276,7 @@ impl RingWriter {
         self.shared.pcm_wanted.load(Ordering::Relaxed)
     }
 
-    fn hand_over(&mut self, slot: Box<Slot>) {
+    fn hand_over(&mut self, slot: Slot) {
         let put = self.shared.frames_put.load(Ordering::Relaxed) + slot.frames as u64;
         self.shared.frames_put.store(put, Ordering::Relaxed);
         let fits = self.full.push(slot).is_ok();
@@ -320,15 +355,44 @@ pub enum Supply<'a> {
     Broken,
 }
 
-/// The tick's end of a ring.
-pub struct RingReader {
-    full: Consumer<Box<Slot>>,
-    empty: Producer<Box<Slot>>,
-    /// Of a ring with packets: the block released last, and what decodes packets.
-    last: Option<Box<Slot>>,
-    unpacker: Option<Box<Unpacker>>,
+/// What the reader of a ring with packets needs beside it.
+struct Packets {
+    unpacker: Unpacker,
+    /// The slot released last.
+    last: Slot,
+    /// The sound of the next packet and of the last one, where this end has decoded them.
+    sound: Box<Sound>,
+    last_sound: Box<Sound>,
+    has_sound: bool,
+    last_has_sound: bool,
     /// Blocks released.
     taken: u64,
+}
+
+impl Packets {
+    /// The slot was played; the one to be given back in its place. *Tick-safe.*
+    fn keep(&mut self, slot: Slot) -> Slot {
+        self.unpacker.keep(slot.packet());
+        self.taken += 1;
+        self.last_has_sound = std::mem::take(&mut self.has_sound);
+        std::mem::swap(&mut self.sound, &mut self.last_sound);
+        std::mem::replace(&mut self.last, slot)
+    }
+
+    /// The sound of what was played last, where it is known as such. *Tick-safe.*
+    fn last_block(&self) -> Option<&Block> {
+        match self.last_has_sound {
+            true => Some(&self.last_sound.0),
+            false => self.last.samples(),
+        }
+    }
+}
+
+/// The tick's end of a ring.
+pub struct RingReader {
+    full: Consumer<Slot>,
+    empty: Producer<Slot>,
+    packets: Option<Box<Packets>>,
     shared: Arc<Shared>,
 }
 
@@ -336,50 +400,56 @@ impl RingReader {
     /// Looks at the next block without taking it. *Tick-safe.*
     #[must_use]
     pub fn supply(&self) -> Supply<'_> {
-        // In the opposite order of what the writer does last (put, finish, drop): whoever sees one
-        // of these then also sees what came before it.
+        // A block that is there is there, whatever became of the writer. When there is none, look
+        // again, in the opposite order of what the writer does last (put, finish, drop): whoever
+        // sees one of these then also sees what came before it.
+        if let Ok(slot) = self.full.peek() {
+            return self.show(slot);
+        }
         let gone = self.shared.writer_gone.load(Ordering::Acquire);
         let finished = self.shared.finished.load(Ordering::Acquire);
         match self.full.peek() {
-            Ok(slot) => Supply::Block {
-                samples: &slot.samples,
-                frames: slot.frames,
-                packet: slot.packet(),
-            },
+            Ok(slot) => self.show(slot),
             Err(_) if finished => Supply::Ended,
             Err(_) if gone => Supply::Broken,
             Err(_) => Supply::Dry,
         }
     }
 
+    fn show<'a>(&'a self, slot: &'a Slot) -> Supply<'a> {
+        Supply::Block {
+            samples: slot
+                .samples()
+                .or_else(|| self.packets.as_ref().map(|packets| &packets.sound.0))
+                .unwrap_or(&NOTHING),
+            frames: slot.frames,
+            packet: slot.packet(),
+        }
+    }
+
     /// Makes sure that the next block is there as sound, decoding its packet if need be; true when
     /// it was. Ten decoders' work at most, once; then at most one for each block. *Tick-safe.*
     pub fn unpack(&mut self) -> bool {
-        let Some(unpacker) = &mut self.unpacker else {
+        let Some(packets) = &mut self.packets else {
             return false;
         };
         let look = self.full.slots().min(2);
-        let Ok(mut chunk) = self.full.read_chunk(look) else {
+        let Ok(chunk) = self.full.read_chunk(look) else {
             return false;
         };
-        let (one, two) = chunk.as_mut_slices();
-        let mut slots = one.iter_mut().chain(two);
+        let (one, two) = chunk.as_slices();
+        let mut slots = one.iter().chain(two);
         let Some(front) = slots.next() else {
             return false;
         };
-        if front.has_pcm {
+        if front.has_pcm || packets.has_sound {
             return false;
         }
-        let Slot {
-            samples,
-            packet,
-            packet_len,
-            ..
-        } = &mut **front;
-        let packet = packet.get(..*packet_len).unwrap_or_default();
-        let next = slots.next().and_then(|slot| slot.packet());
-        unpacker.block(self.taken, packet, next, samples);
-        front.has_pcm = true;
+        let packet = front.packet().unwrap_or_default();
+        let next = slots.next().and_then(Slot::packet);
+        let (taken, sound) = (packets.taken, &mut packets.sound.0);
+        packets.unpacker.block(taken, packet, next, sound);
+        packets.has_sound = true;
         true
     }
 
@@ -387,23 +457,24 @@ impl RingReader {
     /// false when that is not known. Where what follows it has not come, its end fades out.
     /// *Tick-safe.*
     pub fn recall(&mut self, out: &mut Block) -> bool {
-        let (Some(unpacker), Some(last)) = (&mut self.unpacker, &self.last) else {
+        let Some(packets) = &mut self.packets else {
             return false;
         };
-        if self.taken == 0 {
+        if packets.taken == 0 {
             return false;
         }
-        if last.has_pcm {
-            *out = last.samples;
+        if let Some(block) = packets.last_block() {
+            *out = *block;
             return true;
         }
-        let front = self.full.peek().ok().and_then(|slot| slot.packet());
-        unpacker.recall(self.taken, front, out)
+        let front = self.full.peek().ok().and_then(Slot::packet);
+        packets.unpacker.recall(packets.taken, front, out)
     }
 
     /// Asks the writer for sound beside packets, or says that packets will do. *Tick-safe.*
     pub fn want_pcm(&self, wanted: bool) {
-        if self.unpacker.is_some() {
+        // Told once: a line of memory that both ends share is not written in every tick.
+        if self.packets.is_some() && self.shared.pcm_wanted.load(Ordering::Relaxed) != wanted {
             self.shared.pcm_wanted.store(wanted, Ordering::Relaxed);
         }
     }
@@ -411,7 +482,8 @@ impl RingReader {
     /// Packets decoded by this end so far. *Tick-safe.*
     #[must_use]
     pub fn decoded_packets(&self) -> u64 {
-        self.unpacker.as_ref().map_or(0, |u| u.decoded_packets())
+        let packets = self.packets.as_ref();
+        packets.map_or(0, |packets| packets.unpacker.decoded_packets())
     }
 
     /// Gives the block that [`supply`](Self::supply) showed back to the writer; does nothing when
@@ -422,11 +494,9 @@ impl RingReader {
         };
         let taken = self.shared.frames_taken.load(Ordering::Relaxed) + slot.frames as u64;
         self.shared.frames_taken.store(taken, Ordering::Relaxed);
-        if let (Some(unpacker), Some(last)) = (&mut self.unpacker, &mut self.last) {
-            unpacker.keep(slot.packet());
-            self.taken += 1;
+        if let Some(packets) = &mut self.packets {
             // What was heard last is kept; the one kept until now goes back in its place.
-            std::mem::swap(&mut slot, last);
+            slot = packets.keep(slot);
         }
         // There is always room. Were there not, the block would be leaked, never freed here.
         if let Err(rtrb::PushError::Full(slot)) = self.empty.push(slot) {

@@ -39,9 +39,9 @@ impl Track {
         } = self.ring.supply()
         {
             len = packet.len();
-            room.iter_mut()
-                .zip(packet)
-                .for_each(|(to, from)| *to = *from);
+            if let Some(room) = room.get_mut(..len) {
+                room.copy_from_slice(packet);
+            }
         }
         self.passing = true;
         self.frames_played += FRAMES as u64;
