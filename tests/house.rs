@@ -20,9 +20,10 @@ const ARROWS: &[(&str, &str)] = &[
         "mynah-pulse",
         "mynah-session mynah-audio mynah-wire mynah-dave",
     ),
+    ("mynah-ear", "mynah-session mynah-audio mynah-wire"),
     (
         "mynah-engine",
-        "mynah-pulse mynah-media mynah-session mynah-audio mynah-wire mynah-dave",
+        "mynah-pulse mynah-ear mynah-media mynah-session mynah-audio mynah-wire mynah-dave",
     ),
     (
         "mynah-host",
@@ -55,6 +56,7 @@ const NO_TOKIO: &[&str] = &[
     "mynah-audio",
     "mynah-media",
     "mynah-pulse",
+    "mynah-ear",
     "mynah-plugin",
     "mynah-music",
     "mynah-recorder",

@@ -343,6 +343,36 @@ pub fn packet_frames(packet: &[u8]) -> Result<usize, OpusError> {
     }
 }
 
+/// True when the packet carries redundancy from which the packet before it can be restored with
+/// [`Decoder::decode_fec`].
+///
+/// That is: SILK is in it, and the flag for "low bit-rate redundancy" is set in the first bits of
+/// its first frame, after one bit for each 20 ms of voice (RFC 6716 sections 3.1, 4.2.3 and 4.2.4).
+/// Allocates.
+#[must_use]
+pub fn carries_fec(packet: &[u8]) -> bool {
+    let Some(toc) = packet.first() else {
+        return false;
+    };
+    let silk_frames = match toc >> 3 {
+        // SILK: frames of 10, 20, 40 and 60 ms; one that is 10 ms long is one SILK frame too.
+        config @ 0..12 => [1, 1, 2, 3].get(usize::from(config & 3)).copied(),
+        // Hybrid: 10 and 20 ms.
+        12..16 => Some(1),
+        _ => None,
+    };
+    let parsed = opus::packet::parse(packet).ok();
+    let first = parsed.and_then(|parsed| parsed.frames.first()?.first().copied());
+    let (Some(silk_frames), Some(bits)) = (silk_frames, first) else {
+        return false;
+    };
+    let mid = bits >> (7 - silk_frames) & 1;
+    // The side channel repeats flags of the same kind.
+    let is_stereo = toc & 0b100 != 0;
+    let side = bits >> (6 - 2 * silk_frames) & u8::from(is_stereo);
+    mid | side != 0
+}
+
 /// Decodes surround Opus: several coupled and single streams in one packet (RFC 7845
 /// section 5.1.1), output interleaved in the order of the channel mapping.
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! Pure signal: the 20 ms [`Block`], Opus, fades, ducking, a true-peak limiter, filters, loudness,
-//! and the measuring instruments that tell whether a listener heard what was played.
+//! the jitter buffer and decoder of those who speak, and the measuring instruments that tell whether
+//! a listener heard what was played.
 //!
 //! No threads, no files, no clock. Everything marked *Tick-safe* neither allocates nor locks nor
 //! panics (design/architecture.md B7) and may run on the real-time thread.
@@ -18,6 +19,7 @@
 pub mod codec;
 pub mod duck;
 pub mod filters;
+pub mod jitter;
 pub mod lane;
 pub mod level;
 pub mod limiter;
@@ -25,13 +27,16 @@ pub mod loudness;
 pub mod measure;
 pub mod policy;
 pub mod ramp;
+pub mod speaker;
 
 pub use codec::{Decoder, Encoder, EncoderConfig, OpusError};
 pub use duck::{DuckMatrix, Ducker, Triggers};
+pub use jitter::{Jitter, JitterConfig, JitterPacket, JitterStats, Piece, Pulled, Pushed, Turn};
 pub use lane::Lane;
 pub use limiter::Limiter;
 pub use policy::{EncoderPolicy, EncoderSettings};
 pub use ramp::{Curve, Fade, Ramp};
+pub use speaker::{Speaker, Spoken};
 
 /// The one sample rate inside Mynah: Opus on Discord runs at 48 kHz (protocol/voice.md).
 pub const SAMPLE_RATE_HZ: u32 = 48_000;

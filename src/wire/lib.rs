@@ -16,6 +16,7 @@ pub mod ids;
 pub mod intents;
 pub mod mode;
 pub mod rng;
+pub mod rtcp;
 pub mod rtp;
 pub mod secret;
 pub mod udp;

@@ -295,3 +295,32 @@ fn nothing_secret_is_printed() {
         assert!(!format!("{sealer:?} {opener:?}").contains("77"));
     }
 }
+
+#[test]
+fn a_report_opens_in_place_and_forged_ones_do_not() {
+    for mode in [
+        EncryptionMode::Aes256GcmRtpSize,
+        EncryptionMode::XChaCha20Poly1305RtpSize,
+    ] {
+        let mut report = vec![0x80, 201, 0, 1, 0, 0, 0, 8];
+        report.extend([1, 2, 3, 4, 5, 6, 7, 8]);
+        let end = report.len();
+        let clear = report.clone();
+        report.resize(end + mode.overhead_bytes(), 0);
+        Cipher::new(mode, &key())
+            .seal(&mut report, CLEAR_BYTES, end, 77)
+            .unwrap();
+        let opener = RtpOpener::new(mode, &key());
+        for at in 0..report.len() {
+            let mut forged = report.clone();
+            forged[at] ^= 1;
+            assert!(opener.open_rtcp(&mut forged).is_err(), "{mode} {at}");
+            let mut cut = report[..at].to_vec();
+            assert!(opener.open_rtcp(&mut cut).is_err(), "{mode} {at}");
+        }
+        let length = opener.open_rtcp(&mut report).unwrap();
+        assert_eq!(report[..length], clear);
+    }
+    let old = RtpOpener::new(EncryptionMode::XSalsa20Lite, &key());
+    assert_eq!(old.open_rtcp(&mut [0x80; 60]), Err(OpenError::NotRtp));
+}
