@@ -1,10 +1,11 @@
 //! The handle: log in, join, play, leave, shut down.
 
 mod broadcast;
+mod listen;
 mod play;
 mod sessions;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,7 +23,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::broadcasts::Broadcasts;
 use crate::cache::Cache;
 use crate::crypto::CryptoPool;
+use crate::ear::Ears;
 use crate::fetch::{self, Fetcher};
+use crate::lanes::Lanes;
 use crate::loudness::Loudness;
 use crate::pool::Pool;
 use crate::pump;
@@ -30,10 +33,10 @@ use crate::rest::Rest;
 use crate::router::{self, Progress};
 use crate::shard::{IdentifyPermits, ShardHandle};
 use crate::tracks::Tracks;
-use crate::voice::VoiceCommand;
+use crate::voice::{Reasons, VoiceCommand};
 use crate::{
-    BotConfig, BroadcastId, Event, EventStream, File, Resolvers, RestError, StartError, VoiceError,
-    clock, connect,
+    BotConfig, BroadcastId, Event, EventStream, File, Resolvers, RestError, StartError, TrackId,
+    VoiceError, clock, connect,
 };
 
 /// Events waiting for the host (architecture.md B6 row 1).
@@ -67,7 +70,13 @@ pub(crate) struct Inner {
     voice: Mutex<HashMap<GuildId, Voice>>,
     pulse: Mutex<Option<Pulse>>,
     mixes: PulseHandle,
+    /// The threads that hear.
+    ears: Ears,
+    /// Encodes the bot's own lanes for those who listen to them.
+    lanes: Arc<Lanes>,
     pub(crate) tracks: Tracks,
+    /// Live tracks that are not open yet; gone from here, they were stopped before.
+    coming: Mutex<HashSet<TrackId>>,
     broadcasts: Broadcasts,
     pool: Pool,
     crypto: Arc<CryptoPool>,
@@ -90,8 +99,8 @@ struct Voice {
     key: SessionKey,
     /// How its mix is encoded.
     policy: EncoderPolicy,
-    /// Whether it matters there that people talk.
-    listens: Arc<watch::Sender<bool>>,
+    /// Why the bot is not deaf there.
+    listens: Arc<watch::Sender<Reasons>>,
     /// What is heard there under its own tracks.
     tuned: Option<BroadcastId>,
 }
@@ -267,7 +276,10 @@ impl Bot {
             voice: Mutex::default(),
             pulse: Mutex::new(Some(pulse)),
             mixes,
+            ears: Ears::start(threads).map_err(StartError::Ears)?,
+            lanes: Arc::new(Lanes::start().map_err(StartError::Ears)?),
             tracks: Tracks::default(),
+            coming: Mutex::default(),
             broadcasts: Broadcasts::default(),
             pool: Pool::new(std::thread::available_parallelism().map_or(2, usize::from)),
             crypto: Arc::new(crypto),
@@ -444,6 +456,8 @@ impl Bot {
         }
     }
 }
+
+pub use listen::{Listening, Want};
 
 #[cfg(test)]
 mod tests;

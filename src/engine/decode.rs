@@ -44,7 +44,7 @@ impl Sound {
         let (media, first_frame) = begin(media, self.start)?;
         let file = match &self.input {
             Input::File(path) => Some(path),
-            Input::Stream(_) => None,
+            Input::Stream(_) | Input::Live(_) => None,
         };
         let level = self.loudness.map(|known| known.level(media.info(), file));
         Ok(Item {

@@ -85,6 +85,9 @@ pub enum StartError {
     /// The tick threads could not be started.
     #[error("cannot start the audio threads: {0}")]
     Pulse(std::io::Error),
+    /// The threads that hear could not be started.
+    #[error("cannot start the receive threads: {0}")]
+    Ears(std::io::Error),
     /// The threads for end-to-end encryption could not be started.
     #[error("cannot start the encryption threads: {0}")]
     Crypto(std::io::Error),
@@ -146,6 +149,9 @@ pub enum VoiceError {
     /// There is no voice session in this guild.
     #[error("the bot is in no voice channel of guild {0}")]
     NotConnected(GuildId),
+    /// The voice session of that guild has too many orders waiting.
+    #[error("the voice session of guild {0} is busy: try again in a moment")]
+    Busy(GuildId),
     /// The bot is shutting down.
     #[error("the bot is shutting down")]
     Closing,

@@ -29,6 +29,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
+use crate::live::Live;
+
 use address::{Barrier, Reach};
 use client::{Answer, Asker, Body, Refused, Web};
 pub use error::FetchError;
@@ -88,6 +90,8 @@ pub enum Input {
     File(Arc<PathBuf>),
     /// Bytes that come while it plays; closed when the last clone goes.
     Stream(Arc<HttpSource>),
+    /// Sound that is made while it plays; its maker stops when the last clone goes.
+    Live(Live),
 }
 
 impl Input {
@@ -102,6 +106,7 @@ impl Input {
                 let source = Arc::clone(source);
                 mynah_media::open_stream(source, options)
             }
+            Self::Live(live) => mynah_media::open_stream(live.stream(), options),
         }
     }
 }

@@ -17,6 +17,14 @@ pub struct VoiceStatus {
     pub mode: String,
     /// Round trip of the latest heartbeat on the voice gateway.
     pub latency: Option<Duration>,
+    /// Round trip of the latest UDP ping; `None` when the server answers none.
+    pub rtt: Option<Duration>,
+    /// Packets of people that were heard, since somebody listens.
+    pub received: u64,
+    /// Packets of people that never came, since somebody listens.
+    pub lost: u64,
+    /// The largest jitter of somebody heard lately (RFC 3550 6.4.1); `None` while nobody is.
+    pub jitter: Option<Duration>,
     /// Version of the end-to-end encryption; 0 is none.
     pub dave_version: u16,
     /// Epoch of the group; `None` without a group.

@@ -11,6 +11,7 @@ use mynah_audio::SAMPLE_RATE_HZ;
 use mynah_pulse::{Meter, SessionKey};
 
 use crate::decode::Deck;
+use crate::live::Live;
 use crate::{Audience, Fade, FilterSpec, Lane, Repeat};
 
 /// Names a track for its whole life; never used again.
@@ -30,6 +31,8 @@ pub enum PlayWhat {
     Path(PathBuf),
     /// A web address, fetched first.
     Url(String),
+    /// Sound that is made while it plays; it plays once. See [`live`](crate::live).
+    Live(Live),
 }
 
 /// How to play it.

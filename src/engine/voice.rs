@@ -2,12 +2,15 @@
 //!
 //! The tick thread sends media on its own clone of the connected UDP socket; this task reads the
 //! socket for discovery and ping answers and, where music is turned down for people who talk, for
-//! the bare fact that they do. Sound belongs to the mix (`SessionKey`), which
+//! the bare fact that they do. While anybody listens, the session's ear reads instead. Sound belongs to the mix (`SessionKey`), which
 //! outlives the transport: while a connection is being mended, tracks hold still or keep flowing,
 //! as the machine decides (`CloseUdp` detaches, a mere websocket loss does not).
 
+mod ear;
+mod known;
 mod line;
 mod news;
+mod report;
 mod setup;
 mod talk;
 
@@ -15,9 +18,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ear::Hearing;
+pub use ear::Stay;
 use line::Line;
 use mynah_session::voice::dave::{Done, Job};
-use mynah_session::voice::{EndReason, Event as MachineEvent, Input, Output, Session};
+use mynah_session::voice::{
+    EndReason, Event as MachineEvent, Input, Main, MediaKeys, Output, Session,
+};
 use mynah_wire::{ChannelId, GuildId, UserId};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -25,13 +32,13 @@ use tokio_tungstenite::tungstenite::Message;
 use tracing::Instrument;
 
 use setup::OnEnd;
-pub use setup::{VoiceCommand, VoiceSetup};
+pub use setup::{Reasons, VoiceCommand, VoiceSetup};
 use talk::Talk;
 
 use crate::crypto::CryptoPool;
 use crate::shard::sleep_until;
 use crate::ws::{Ws, WsEvent};
-use crate::{Event, VoiceError, VoiceEvent, VoiceStatus, clock};
+use crate::{Event, VoiceError, VoiceEvent, clock};
 
 /// Commands waiting for one voice session.
 const COMMANDS: usize = 64;
@@ -65,6 +72,8 @@ fn shell(setup: VoiceSetup) -> Shell {
         step: None,
         main: setup.main,
         listens: setup.listens,
+        told_deaf: None,
+        hearing: Hearing::new(setup.ears, setup.lanes),
         talk: Talk::default(),
         events: setup.events,
         joining: Vec::new(),
@@ -96,8 +105,11 @@ struct Shell {
     /// At most one: the machine waits for it before the next.
     step: Option<Step>,
     main: mpsc::Sender<mynah_session::gateway::Command>,
-    /// Whether people who talk matter.
-    listens: watch::Receiver<bool>,
+    /// Why people who talk matter.
+    listens: watch::Receiver<Reasons>,
+    /// What op 4 said last.
+    told_deaf: Option<bool>,
+    hearing: Hearing,
     talk: Talk,
     events: mpsc::Sender<Event>,
     joining: Vec<(ChannelId, oneshot::Sender<Result<(), VoiceError>>)>,
@@ -114,11 +126,13 @@ impl Shell {
                 Drained::Ended(reason) => break reason,
             };
             self.arrive(clock::now()).await;
+            self.overhear();
             if let Some(talks) = self.talk.turn(clock::now()) {
                 self.line.talk(talks);
             }
             let wake = deadline.into_iter().chain(self.arriving);
-            let wake = wake.chain(self.talk.deadline()).min();
+            let wake = wake.chain(self.talk.deadline());
+            let wake = wake.chain(self.hearing.deadline(clock::now())).min();
             let wake = wake.map(Instant::from_std);
             tokio::select! {
                 event = self.ws.next() => self.socket(event),
@@ -127,6 +141,7 @@ impl Shell {
                     self.datagram(packet.unwrap_or_default());
                 }
                 () = changed(&mut self.listens) => self.listen().await,
+                () = self.hearing.news() => self.ear_news(),
                 done = finished(&mut self.step) => {
                     self.step = None;
                     match done {
@@ -183,7 +198,15 @@ impl Shell {
                     self.machine.handle(now, Input::Move { channel_id });
                 }
             }
-            Some(VoiceCommand::Main(main)) => self.machine.handle(now, Input::Main(main)),
+            Some(VoiceCommand::Main(main)) => {
+                self.machine.handle(now, Input::Main(main));
+                if main == Main::Resumed && self.reasons().listeners > 0 {
+                    // What was said last may have been said to a connection that was gone.
+                    self.told_deaf = None;
+                    self.tell_deaf().await;
+                }
+            }
+            Some(VoiceCommand::Listen { want, tap }) => self.open_tap(want, tap).await,
             Some(VoiceCommand::Status { done }) => {
                 if let Some(status) = self.status() {
                     let _ = done.send(status);
@@ -219,12 +242,18 @@ impl Shell {
                 Output::OpenUdp { peer } => self.line.open(peer),
                 Output::SendDatagram(bytes) => self.line.send(&bytes).await,
                 Output::CloseUdp => {
+                    self.hearing.hang_up();
                     self.line.close();
                     self.talk.hush();
                     self.arriving = None;
                 }
-                Output::Keys(keys) => self.line.attach(&keys),
-                Output::Media(keys) => self.line.media(keys),
+                Output::Keys(keys) => {
+                    self.line.attach(keys);
+                    let reasons = self.reasons();
+                    self.hearing.replug(&mut self.line, reasons);
+                }
+                Output::Media(MediaKeys::Sender(keys)) => self.line.speak(&keys),
+                Output::Media(keys) => self.hearing.media(&keys),
                 Output::Crypto(job) => self.step = Some(self.compute(job)),
                 Output::Event(MachineEvent::Ended(reason)) => return Drained::Ended(reason),
                 Output::Event(event) => self.event(event).await,
@@ -254,6 +283,10 @@ impl Shell {
                 VoiceEvent::Lost { reason }
             }
             MachineEvent::Dave(event) => return news::log(&event),
+            MachineEvent::Speaking { user_id, ssrc, .. } => {
+                return self.hearing.learn(ssrc, user_id);
+            }
+            MachineEvent::Left(user_id) => return self.hearing.forget(user_id),
             MachineEvent::Latency(latency) => {
                 self.latency = Some(latency);
                 return;
@@ -286,30 +319,8 @@ impl Shell {
             _ => VoiceEvent::Connected { channel_id },
         };
         self.emit(kind).await;
-    }
-
-    fn status(&self) -> Option<VoiceStatus> {
-        let (ssrc, mode) = self.line.attached()?;
-        let (packets_sent, sealed_stale) = self.line.sent();
-        let dave = self.machine.dave();
-        let (dave_version, epoch) = dave.as_ref().map_or((0, None), |d| (d.version, d.epoch));
-        let (privacy_code, members, own_key) = dave.map_or_else(Default::default, |dave| {
-            (dave.privacy_code, dave.members, dave.own_key)
-        });
-        Some(VoiceStatus {
-            channel_id: self.channel_id,
-            user_id: self.user_id,
-            ssrc,
-            mode: mode.to_string(),
-            latency: self.latency,
-            dave_version,
-            epoch,
-            privacy_code,
-            members,
-            own_key,
-            packets_sent,
-            sealed_stale,
-        })
+        // Somebody may have begun to listen since the join.
+        self.tell_deaf().await;
     }
 
     /// Answers who wanted this channel, and whose wish an answered one has overtaken.
@@ -377,7 +388,7 @@ async fn finished(step: &mut Option<Step>) -> Option<Done> {
 }
 
 /// Waits for a change; for ever when the engine is gone, which ends the session in another way.
-async fn changed(listens: &mut watch::Receiver<bool>) {
+async fn changed(listens: &mut watch::Receiver<Reasons>) {
     if listens.changed().await.is_err() {
         std::future::pending().await
     }

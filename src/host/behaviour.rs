@@ -4,8 +4,10 @@
 mod before;
 mod bench;
 mod commands;
+mod ears;
 mod events;
 mod faults;
+mod mouths;
 mod ops;
 mod puppet;
 mod voice;

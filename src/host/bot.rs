@@ -1,8 +1,9 @@
 //! [`Runner`] for the real bot: ops become calls of the engine.
 
-use crate::{BoxFuture, Call, OpError, Outcome, Runner, What, sound};
+use crate::{BoxFuture, Call, Listens, OpError, Outcome, Runner, What, sound};
 use mynah_engine::{
-    Bot, File, Info, PlayError, PlayWhat, RestError, TrackId, VoiceError, VoiceStatus,
+    Bot, File, Info, Listening, Live, PlayError, PlayOptions, PlayWhat, RestError, TrackId,
+    VoiceError, VoiceStatus, Want, ear::Heard,
 };
 use mynah_wire::GuildId;
 use serde_json::{Value, json};
@@ -21,6 +22,26 @@ impl Runner for Bot {
     fn voice_status(&self, guild: GuildId) -> BoxFuture<Option<VoiceStatus>> {
         let bot = self.clone();
         Box::pin(async move { Self::voice_status(&bot, guild).await })
+    }
+
+    fn listen(&self, guild: GuildId, want: Want) -> Result<Box<dyn Listens>, OpError> {
+        let listening = Self::listen(self, guild, want).map_err(voice_error)?;
+        Ok(Box::new(listening))
+    }
+
+    fn play_live(&self, guild: GuildId, live: Live, how: PlayOptions) -> Result<u64, OpError> {
+        let track = Self::play_live(self, guild, live, how).map_err(voice_error)?;
+        Ok(track.0)
+    }
+}
+
+impl Listens for Listening {
+    fn next(&mut self) -> Option<Heard> {
+        Self::next(self)
+    }
+
+    fn is_over(&self) -> bool {
+        Self::is_over(self)
     }
 }
 
@@ -55,6 +76,9 @@ async fn run(bot: &Bot, call: Call) -> Outcome {
         Call::State(guild, user) => Ok(json!({
             "channel_id": bot.voice_channel_of(guild, user),
             "bot_channel_id": bot.connected_channel(guild),
+        })),
+        Call::People(guild, channel) => Ok(json!({
+            "user_ids": bot.users_in(guild, channel),
         })),
         Call::Play(play) => {
             let what = play_what(play.what);
@@ -137,6 +161,7 @@ fn voice_error(error: VoiceError) -> OpError {
     match error {
         VoiceError::UnknownGuild(_) => OpError::Invalid(error.to_string()),
         VoiceError::NotConnected(_) | VoiceError::Closing => OpError::Closed(error.to_string()),
+        VoiceError::Busy(_) => OpError::Busy(error.to_string()),
         _ => OpError::Failed(error.to_string()),
     }
 }

@@ -68,6 +68,8 @@ pub enum Call {
     Leave(GuildId),
     /// Where a person and the bot are.
     State(GuildId, UserId),
+    /// Who is in a voice channel.
+    People(GuildId, ChannelId),
     /// Play.
     Play(Box<Play>),
     /// Play it after a track, without a gap, from there on.
@@ -106,6 +108,7 @@ impl Call {
         matches!(
             self,
             Self::State(..)
+                | Self::People(..)
                 | Self::Pause(_)
                 | Self::Resume(_)
                 | Self::Stop(_)
@@ -150,7 +153,7 @@ impl Call {
     pub(crate) fn check(&self, grants: &Grants) -> Result<(), OpError> {
         match self {
             Self::Rest { path, .. } => grants.require(rest_capability(path)),
-            Self::Join(..) | Self::Leave(_) | Self::State(..) => {
+            Self::Join(..) | Self::Leave(_) | Self::State(..) | Self::People(..) => {
                 grants.require_any_kind_of(&["voice.speak", "voice.listen", "voice.opus"])
             }
             Self::Play(play) => {
@@ -197,7 +200,17 @@ impl Call {
                 let State { guild_id, user_id } = read(kind, args)?;
                 Ok(Self::State(guild_id, user_id))
             }
-            "voice.play" => play(read(kind, args)?),
+            "voice.people" => {
+                let Join {
+                    guild_id,
+                    channel_id,
+                } = read(kind, args)?;
+                Ok(Self::People(guild_id, channel_id))
+            }
+            "voice.play" => {
+                let play = play(read(kind, args)?)?;
+                Ok(Self::Play(Box::new(play)))
+            }
             "track.pause" => read(kind, args).map(|Track { track }| Self::Pause(track)),
             "track.resume" => read(kind, args).map(|Track { track }| Self::Resume(track)),
             "track.stop" => {
@@ -273,7 +286,7 @@ fn what(path: Option<String>, url: Option<String>) -> Result<What, OpError> {
     }
 }
 
-fn play(args: PlayArgs) -> Result<Call, OpError> {
+fn play(args: PlayArgs) -> Result<Play, OpError> {
     let fade_in = args.fade_in.map(|fade| fade.checked());
     let options = PlayOptions {
         gain: checked_gain(args.gain)?,
@@ -284,11 +297,11 @@ fn play(args: PlayArgs) -> Result<Call, OpError> {
         repeat: sound::repeat(args.repeat),
         filters: sound::filters(args.filters)?,
     };
-    Ok(Call::Play(Box::new(Play {
+    Ok(Play {
         guild: args.guild_id,
         what: what(args.path, args.url)?,
         options,
-    })))
+    })
 }
 
 fn rest(args: Rest) -> Result<Call, OpError> {
@@ -385,6 +398,27 @@ struct PlayArgs {
     repeat: bool,
     #[serde(default)]
     filters: mynah_plugin::Filters,
+}
+
+/// How a plugin's own source is played: what `voice.play` knows, but for what only files have.
+pub(crate) fn source_options(guild: u64, options: &[u8]) -> Result<PlayOptions, OpError> {
+    let mut args: Value = match options {
+        [] => Value::Object(serde_json::Map::new()),
+        options => serde_json::from_slice(options)
+            .map_err(|error| OpError::Invalid(format!("the options are not JSON: {error}")))?,
+    };
+    let Some(fields) = args.as_object_mut() else {
+        return Err(OpError::Invalid("the options are no object".into()));
+    };
+    fields.insert("guild_id".to_owned(), guild.to_string().into());
+    fields.insert("path".to_owned(), "source".into());
+    let options = play(read("mynah_audio.play", args)?)?.options;
+    if options.repeat != mynah_engine::Repeat::Off || options.start != Duration::ZERO {
+        return Err(OpError::Invalid(
+            "a source plays once, and from its beginning".into(),
+        ));
+    }
+    Ok(options)
 }
 
 fn unity() -> f32 {

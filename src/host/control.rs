@@ -177,10 +177,21 @@ impl Control {
             status.restarts += u32::from(state == PluginState::Restarting);
         });
         if let Some(instance) = self.instance.take() {
-            self.link.timed("destroy", || drop(instance));
+            self.destroy(instance);
         }
         self.link.bury();
         self.first_start_is_over();
+    }
+
+    /// Its sinks and sources are closed; nothing of it runs on another thread afterwards.
+    fn quiet(&self) {
+        self.link.ears.stop(&self.link.id);
+        self.link.mouths.stop(&self.link.id);
+    }
+
+    fn destroy(&self, instance: Instance) {
+        self.quiet();
+        self.link.timed("destroy", || drop(instance));
     }
 
     fn handle(&mut self, mail: Mail) {
@@ -193,7 +204,7 @@ impl Control {
             Mail::Done { op, status, body } => {
                 self.link.timed("done", || instance.done(op, status, &body));
             }
-            Mail::Stop(_) => {}
+            Mail::Fault | Mail::Stop(_) => {}
         }
         self.save_at = self.save_at.or_else(|| Some(clock::now() + SAVE_AFTER));
         self.look_for_a_fault();
@@ -219,8 +230,10 @@ impl Control {
 
     fn stop(mut self, why: u32) {
         if let Some(instance) = self.instance.take() {
+            // First: what was heard until now is part of what it may want to finish.
+            self.quiet();
             self.link.timed("stop", || instance.stop(why));
-            self.link.timed("destroy", || drop(instance));
+            self.destroy(instance);
         }
         self.link
             .set_status(|status| status.state = PluginState::Stopped);

@@ -148,15 +148,14 @@ impl Hub {
             );
             return;
         }
-        let (mine, others) = core::mem::take(&mut tracks.orphans)
-            .into_iter()
-            .partition(|orphan| orphan.0 == track);
-        tracks.orphans = others;
-        let mine: VecDeque<(u64, Event, bool)> = mine;
-        for (_, event, last) in mine {
-            tracks.forget_if(last, track);
-            link.deliver(event);
-        }
+        tracks.hand_on(link, track);
+    }
+
+    /// A track whose plugin knows it already.
+    pub(crate) fn own(&self, link: &Link, track: u64) {
+        let mut tracks = lock(&self.tracks);
+        tracks.owners.insert(track, link.index);
+        tracks.hand_on(link, track);
     }
 
     /// An event of a track goes to its owner; `last` if none can follow.
@@ -182,6 +181,19 @@ impl Hub {
 }
 
 impl Tracks {
+    /// The events that came before the owner was known.
+    fn hand_on(&mut self, link: &Link, track: u64) {
+        let (mine, others) = core::mem::take(&mut self.orphans)
+            .into_iter()
+            .partition(|orphan| orphan.0 == track);
+        self.orphans = others;
+        let mine: VecDeque<(u64, Event, bool)> = mine;
+        for (_, event, last) in mine {
+            self.forget_if(last, track);
+            link.deliver(event);
+        }
+    }
+
     fn forget_if(&mut self, last: bool, track: u64) {
         if last {
             self.owners.remove(&track);

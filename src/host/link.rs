@@ -1,10 +1,13 @@
 //! Between one plugin's control thread and the rest of the bot: mailbox, ops under way, status.
 
 use crate::{
-    Call, OpError, Outcome, clock, files,
+    Call, OpError, Outcome, clock,
+    ears::Ears,
+    files,
     grants::Grants,
     hub::Hub,
     mailbox::{Event, Mailbox, Posted},
+    mouths::Mouths,
 };
 use mynah_plugin::abi;
 use serde_json::Value;
@@ -63,6 +66,10 @@ pub(crate) struct Link {
     pub(crate) grants: Grants,
     pub(crate) hub: Arc<Hub>,
     pub(crate) mailbox: Mailbox,
+    /// Its audio thread.
+    pub(crate) ears: Ears,
+    /// Its source thread.
+    pub(crate) mouths: Mouths,
     /// Gateway events it asked for and is granted.
     pub(crate) events: BTreeSet<String>,
     ops: Mutex<Ops>,
@@ -97,6 +104,8 @@ impl Link {
             grants,
             hub,
             mailbox: Mailbox::default(),
+            ears: Ears::default(),
+            mouths: Mouths::default(),
             events,
             ops: Mutex::default(),
             commands: Mutex::default(),

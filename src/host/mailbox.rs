@@ -24,6 +24,8 @@ const TURN: u32 = 64;
 pub(crate) enum Mail {
     /// Stop for good, for this `abi::WHY_…`.
     Stop(u32),
+    /// The instance died outside this thread.
+    Fault,
     /// An op finished.
     Done {
         op: u64,
@@ -65,6 +67,7 @@ pub(crate) enum Posted {
 struct Queues {
     open: bool,
     stop: Option<u32>,
+    fault: bool,
     done: VecDeque<(u64, abi::Status, String)>,
     wakes: VecDeque<u64>,
     woken: BTreeSet<u64>,
@@ -95,6 +98,7 @@ impl Mailbox {
     pub(crate) fn close(&self) -> Vec<u64> {
         let mut queues = self.queues();
         queues.open = false;
+        queues.fault = false;
         queues.done.clear();
         queues.wakes.clear();
         queues.woken.clear();
@@ -149,6 +153,16 @@ impl Mailbox {
         self.ready.notify_one();
     }
 
+    /// The instance died on its audio thread: before everything but a stop.
+    pub(crate) fn fault(&self) {
+        let mut queues = self.queues();
+        if queues.open {
+            queues.fault = true;
+            drop(queues);
+            self.ready.notify_one();
+        }
+    }
+
     /// Events lost since the beginning.
     pub(crate) fn lost_ever(&self) -> u64 {
         self.queues().lost_ever
@@ -183,6 +197,9 @@ impl Queues {
     fn next(&mut self) -> Option<Mail> {
         if let Some(why) = self.stop.take() {
             return Some(Mail::Stop(why));
+        }
+        if std::mem::take(&mut self.fault) {
+            return Some(Mail::Fault);
         }
         let events_first = self.in_a_row >= TURN;
         if events_first && let Some(event) = self.next_event() {

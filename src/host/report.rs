@@ -23,6 +23,8 @@ pub struct PluginReport {
     pub saves: u64,
     /// Events it was too slow for.
     pub lost_events: u64,
+    /// 20 ms of what people said that it was too slow for, in all guilds together.
+    pub lost_ticks: u64,
     /// What it has been inside of, and for how long, if that is long enough to worry.
     pub stuck: Option<(String, Duration)>,
 }
@@ -42,6 +44,7 @@ impl PluginReport {
             last_fault: status.last_fault,
             saves: link.saves(),
             lost_events: link.mailbox.lost_ever(),
+            lost_ticks: link.ears.lost_ever(),
             stuck: busy.filter(|(_, time)| *time > STUCK),
         }
     }

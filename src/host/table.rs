@@ -1,7 +1,7 @@
 //! The table the host hands one plugin (`mynah_host` and its extensions). Every function is
 //! guarded: a panic must not cross into foreign code.
 
-use crate::{clock, link::Link};
+use crate::{OpError, clock, link::Link};
 use mynah_plugin::abi;
 use std::{
     ffi::c_void,
@@ -99,6 +99,14 @@ static LIFE: abi::Life = abi::Life {
     size: size_of::<abi::Life>() as u32,
     failed,
 };
+static AUDIO: abi::Audio = abi::Audio {
+    size: size_of::<abi::Audio>() as u32,
+    play,
+    listen,
+    close,
+    acquire,
+    commit,
+};
 
 unsafe extern "C" fn extension(host: *const abi::Host, id: abi::Str) -> *const c_void {
     // SAFETY: header: called with the host's own table; the id is readable for the call.
@@ -107,6 +115,7 @@ unsafe extern "C" fn extension(host: *const abi::Host, id: abi::Str) -> *const c
             Some(abi::EXT_OPS) => (&raw const OPS).cast(),
             Some(abi::EXT_LIFE) => (&raw const LIFE).cast(),
             Some(abi::EXT_IMAGE) => (&raw const mynah_plugin::IMAGE).cast(),
+            Some(abi::EXT_AUDIO) => (&raw const AUDIO).cast(),
             Some(abi::EXT_COMMANDS) if link.grants.has("commands") => (&raw const COMMANDS).cast(),
             _ => std::ptr::null(),
         })
@@ -178,4 +187,112 @@ unsafe extern "C" fn failed(host: *const abi::Host, why: abi::Str) {
             }
         });
     }
+}
+
+unsafe extern "C" fn play(
+    host: *const abi::Host,
+    guild: u64,
+    source: *const abi::Source,
+    options: abi::Bytes,
+    track: *mut u64,
+    err: abi::Put,
+    err_sink: *mut c_void,
+) -> abi::Status {
+    let fault = Err(OpError::Failed("the host had a fault".to_owned()));
+    // SAFETY: header: called with the host's own table; `source` and `options` are readable for the
+    // call.
+    let result = unsafe {
+        with(host, fault, |link| {
+            if !link.on_control("mynah_audio.play") {
+                let words = "called outside the control thread".to_owned();
+                return Err(OpError::Invalid(words));
+            }
+            if ((&raw const (*source).size).read() as usize) < size_of::<abi::Source>() {
+                let words = "its source is too short".to_owned();
+                return Err(OpError::Invalid(words));
+            }
+            link.play_source(guild, *source, options.read())
+        })
+    };
+    // SAFETY: header: `track` is the caller's to be written to, `err_sink` belongs to `err`.
+    unsafe { answer(result, track, err, err_sink) }
+}
+
+/// The answer of `play` and `listen`.
+///
+/// # Safety
+/// `id` may be written to; header, mynah_put: `sink` belongs to `err`.
+unsafe fn answer(
+    result: Result<u64, OpError>,
+    id: *mut u64,
+    err: abi::Put,
+    sink: *mut c_void,
+) -> abi::Status {
+    // SAFETY: promised by the caller.
+    unsafe {
+        match result {
+            Ok(new) => {
+                id.write(new);
+                abi::OK
+            }
+            Err(error) => {
+                let words = error.to_string();
+                err(sink, abi::Bytes::of(words.as_bytes()));
+                error.status()
+            }
+        }
+    }
+}
+
+unsafe extern "C" fn listen(
+    host: *const abi::Host,
+    guild: u64,
+    sink: *const abi::Sink,
+    options: abi::Bytes,
+    id: *mut u64,
+    err: abi::Put,
+    err_sink: *mut c_void,
+) -> abi::Status {
+    let fault = Err(OpError::Failed("the host had a fault".to_owned()));
+    // SAFETY: header: called with the host's own table; `sink` and `options` are readable for the
+    // call.
+    let result = unsafe {
+        with(host, fault, |link| {
+            if !link.on_control("mynah_audio.listen") {
+                let words = "called outside the control thread".to_owned();
+                return Err(OpError::Invalid(words));
+            }
+            if ((&raw const (*sink).size).read() as usize) < size_of::<abi::Sink>() {
+                let words = "its sink is too short".to_owned();
+                return Err(OpError::Invalid(words));
+            }
+            link.listen(guild, options.read(), *sink)
+        })
+    };
+    // SAFETY: header: `id` is the caller's to be written to, `err_sink` belongs to `err`.
+    unsafe { answer(result, id, err, err_sink) }
+}
+
+unsafe extern "C" fn close(host: *const abi::Host, id: u64) -> abi::Status {
+    // SAFETY: header: called with the host's own table.
+    unsafe {
+        with(host, abi::E_FAILED, |link| {
+            if !link.on_control("mynah_audio.close") {
+                return abi::E_INVALID;
+            }
+            if link.ears.close(id) {
+                abi::OK
+            } else {
+                abi::E_CLOSED
+            }
+        })
+    }
+}
+
+unsafe extern "C" fn acquire(_: *const abi::Host, _: u64, _: *mut abi::Block) -> abi::Status {
+    abi::E_UNSUPPORTED
+}
+
+unsafe extern "C" fn commit(_: *const abi::Host, _: u64, _: *const abi::Block) -> abi::Status {
+    abi::E_UNSUPPORTED
 }

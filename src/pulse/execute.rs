@@ -73,6 +73,11 @@ impl<L> Wheel<L> {
                     session.subscribe(tap);
                 }
             }
+            What::Lanes(tap) => {
+                if let Some(session) = self.session(place) {
+                    std::mem::swap(&mut session.mixer.lanes, tap);
+                }
+            }
             What::Encoder(settings) => {
                 if let Some(session) = self.session(place) {
                     session.set_encoder(*settings);

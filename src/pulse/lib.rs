@@ -39,6 +39,7 @@ mod shared;
 mod slot;
 mod stats;
 mod swap;
+mod tap;
 mod track;
 mod tracks;
 #[allow(unsafe_code, reason = "the edge to the kernel")]
@@ -61,6 +62,7 @@ pub use ring::{Meter, RingReader, RingWriter, Supply, packet_ring, ring};
 pub use sender::Sender;
 pub use session::MixConfig;
 pub use stats::{SessionStats, Stats, ThreadStats};
+pub use tap::{LaneReader, SentTick, Tapped, instant_of};
 pub use track::TrackOptions;
 pub use wheel::{Sent, Transmit, WAKE_NS, Wheel};
 

@@ -9,6 +9,7 @@ use mynah_audio::{
 };
 
 use crate::event::EventKind;
+use crate::tap::LaneTap;
 use crate::track::{Mixed, Track};
 use crate::tracks::{Node, Tracks};
 
@@ -46,6 +47,8 @@ pub(crate) struct Mixer {
     dry: Option<Box<Block>>,
     /// `out` holds sound that was taken from the rings and has not been sent.
     held: bool,
+    /// Where each lane is copied to, for those who record them.
+    pub(crate) lanes: Option<Box<LaneTap>>,
 }
 
 impl Mixer {
@@ -58,6 +61,7 @@ impl Mixer {
             out: SILENT_BLOCK,
             dry: None,
             held: false,
+            lanes: None,
         }
     }
 
@@ -146,6 +150,9 @@ impl Mixer {
     /// Makes `block` what was mixed last, as far as what comes next can tell. *Tick-safe.*
     pub(crate) fn warm(&mut self, block: &Block) {
         self.out = *block;
+        if let Some(tap) = &mut self.lanes {
+            tap.before(Lane::Bed, block);
+        }
         self.limiter.process(&mut self.out, false);
     }
 
@@ -155,6 +162,10 @@ impl Mixer {
     pub(crate) fn next(&mut self, under: Option<&Block>, tell: &mut impl FnMut(EventKind)) -> bool {
         if std::mem::take(&mut self.held) && self.is_active() {
             fade_ends(&mut self.out);
+            let lane = self.lone_lane(false).unwrap_or_default();
+            if let Some(tap) = &mut self.lanes {
+                tap.block(lane, &self.out);
+            }
             return true;
         }
         self.out.fill(0.0);
@@ -210,6 +221,9 @@ impl Mixer {
             active
         });
         self.ducker.apply(lane, &mut self.out);
+        if let Some(tap) = self.lanes.as_mut().filter(|_| tally.sound) {
+            tap.block(lane, &self.out);
+        }
     }
 
     /// Mixes each lane for itself, turns it down, and adds it to the sum. Of its own, so that only
@@ -242,6 +256,9 @@ impl Mixer {
             if active.sounds(lane) {
                 self.ducker.apply(lane, block);
                 tally.sound = true;
+                if let Some(tap) = &mut self.lanes {
+                    tap.block(lane, block);
+                }
                 let sum = self.out.iter_mut().zip(&*block);
                 sum.for_each(|(sum, sample)| *sum += sample);
             }

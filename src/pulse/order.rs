@@ -8,6 +8,7 @@ use crate::line::Line;
 use crate::session::{Session, Tap};
 use crate::shared::Board;
 use crate::swap::Swap;
+use crate::tap::LaneTap;
 use crate::tracks::Node;
 use crate::{Sender, SessionKey, TrackId};
 
@@ -114,6 +115,8 @@ pub(crate) enum What<L> {
     Bitrate(u32),
     Encoder(EncoderSettings),
     Subscribe(Option<Box<Tap>>),
+    /// Copy lanes into this tap, or into none.
+    Lanes(Option<Box<LaneTap>>),
     /// Move to another tick thread.
     Move(Seat),
     /// The session itself, on its way; without one, it had ended before it could leave.

@@ -236,6 +236,9 @@ impl<L> Session<L> {
         let Some(line) = self.line.as_ref().filter(|line| line.sender.moves()) else {
             return Made::Nothing;
         };
+        if let Some(lanes) = &mut self.mixer.lanes {
+            lanes.begin(tick);
+        }
         let flows = line.sender.flows();
         if let Some(mut tap) = self.tap.take() {
             let made = self.prepare_tapped(&mut tap, tick, most, board, tell);

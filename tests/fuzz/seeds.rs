@@ -14,7 +14,8 @@ fn main() -> io::Result<()> {
     commits()?;
     client()?;
     server()?;
-    frame()
+    frame()?;
+    jitter()
 }
 
 fn write(target: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
@@ -152,4 +153,33 @@ fn frame() -> io::Result<()> {
     write("frame", "expired", &expired)?;
     write("frame", "plain", &plain)?;
     write("frame", "trailer", &trailer)
+}
+
+/// Streams that a jitter buffer knows well: every kind of packet in order and in time, one with what
+/// goes wrong (lost, late, doubled, another beginning, a pause), and one that had to wait for its key.
+fn jitter() -> io::Result<()> {
+    // The first sequence and timestamp, then: what happens, and the packet.
+    let start = [0xFF, 0xF0, 0xFF, 0xFE];
+    let steady: Vec<u8> = (0..100u8)
+        .flat_map(|n| [&[0x0C][..], &real(n / 10)].concat())
+        .collect();
+    write("jitter", "steady", &[&start[..], &steady].concat())?;
+    let troubled: Vec<u8> = (0..120u8)
+        .flat_map(|n| match n % 12 {
+            3 => [&[0x08, 2][..], &real(0)].concat(),
+            5 => [&[0x08, 0xFD][..], &real(0)].concat(),
+            7 => [&[0x13, 5][..], &real(4)].concat(),
+            9 if n > 60 => [&[0x0A, 1, 2, 3, 4][..], &real(4)].concat(),
+            11 => [&[0x1C][..], &real(8)].concat(),
+            _ => [&[0x0C][..], &real(n % 6)].concat(),
+        })
+        .collect();
+    write("jitter", "troubled", &[&start[..], &troubled].concat())?;
+    let held: Vec<u8> = (0..90u8)
+        .flat_map(|n| {
+            let what = if n < 60 { 0xE4 } else { 0x0C };
+            [&[what][..], &real(1)].concat()
+        })
+        .collect();
+    write("jitter", "held", &[&start[..], &held].concat())
 }

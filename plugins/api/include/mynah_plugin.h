@@ -27,7 +27,8 @@ extern "C" {
 
 #define MYNAH_MAGIC 0x31504242u            /* "BBP1" */
 #define MYNAH_MAJOR 1
-#define MYNAH_MINOR 1                      /* 1: the ops and arguments marked so below */
+#define MYNAH_MINOR 2                      /* 1: the ops and arguments marked so below
+                                              2: mynah.audio/1 is offered */
 #define MYNAH_FRAMES 960u                  /* 20 ms at 48 kHz */
 #define MYNAH_UNWINDS 1u                   /* entry.flags: a panic inside is caught inside. C: set it. */
 
@@ -97,7 +98,7 @@ typedef struct mynah_instance {            /* owned by the plugin; every functio
   void         (*run)(void *self, uint64_t task);          /* poll one woken task */
   void         (*done)(void *self, uint64_t op, mynah_status, mynah_bytes body); /* <0: {"message": ...} */
   mynah_status (*save)(void *self, mynah_put out, void *sink);
-  void         (*stop)(void *self, uint32_t why);          /* last chance; then no [audio] calls */
+  void         (*stop)(void *self, uint32_t why);          /* last chance; its sinks and sources are closed */
   void         (*destroy)(void *self);                     /* very last call */
   const void  *(*extension)(void *self, mynah_str id);
 } mynah_instance;
@@ -162,7 +163,10 @@ typedef struct mynah_life {
 
 /* ---- extension "mynah.audio/1" ------------------------------------------------------------------ */
 enum { MYNAH_STEREO_INTERLEAVED = 0, MYNAH_STEREO_PLANAR = 1, MYNAH_OPUS = 2 };
-enum { MYNAH_SILENT = 1, MYNAH_GAP = 2, MYNAH_LAST = 4 };
+enum { MYNAH_SILENT = 1, MYNAH_GAP = 2, MYNAH_LAST = 4,      /* mynah_block.flags */
+       MYNAH_SPEECH = 8, MYNAH_CONCEALS = 16,               /* mynah_voice.flags: somebody speaks; partly made up */
+       MYNAH_UNOPENED = 32 };                               /* mynah_packet.flags: not decrypted, opus is empty */
+enum { MYNAH_LANE_NONE = 0, MYNAH_LANE_BED = 1, MYNAH_LANE_SPEECH = 2, MYNAH_LANE_FX = 3, MYNAH_LANE_NOTICE = 4 };
 
 typedef struct mynah_block {               /* memory belongs to the host's ring: fill it in place */
   uint32_t size, layout;
@@ -179,28 +183,54 @@ typedef struct mynah_source {              /* plugin -> host, pull */
   void         (*close)(void *self);                       /* [audio] last call */
 } mynah_source;
 
-typedef struct mynah_voice {
+typedef struct mynah_voice {               /* 20 ms of one speaker, decoded; an array element */
   uint64_t user; uint32_t ssrc, flags;
-  const float *pcm; mynah_bytes opus; uint32_t rtp_time;
+  const float *pcm;                        /* 1920 f32, or NULL: not asked for */
+  float level_dbfs;                        /* at least -100 */
+  uint32_t lost;                           /* packets that never came, since listening began */
+  uint64_t position;                       /* in the speaker's own sound, in 1/48000 s */
 } mynah_voice;
 
-typedef struct mynah_tick {
-  uint32_t size, n; uint64_t session, tick;
-  const mynah_voice *voices; uint32_t lost_before;
-} mynah_tick;
+typedef struct mynah_packet {              /* one Opus packet as it came; an array element */
+  uint64_t user;                           /* 0: not known yet, or the bot's own */
+  uint32_t ssrc, timestamp;                /* RTP's */
+  uint64_t arrival_us;                     /* clock of mynah_host.now_us */
+  mynah_bytes opus;
+  uint16_t sequence, lane;                 /* RTP's; LANE_NONE: a person's */
+  uint32_t flags;
+} mynah_packet;
+
+typedef struct mynah_heard {               /* one guild, 20 ms. Array elements are `stride` bytes apart:
+                                              they grow by it, step by it. */
+  uint32_t size, lost_before;              /* ticks dropped right before this one: the sink was too slow */
+  uint64_t session, tick;                  /* guild; up by one every 20 ms, dropped ones included */
+  uint64_t at_us;                          /* end of the 20 ms on the clock of mynah_host.now_us */
+  const mynah_voice  *voices;  uint32_t n_voices, voice_stride;
+  const mynah_packet *packets; uint32_t n_packets, packet_stride;
+  const float *mix;                        /* everybody together: 1920 f32, or NULL: not asked for */
+} mynah_heard;
 
 typedef struct mynah_sink {                /* host -> plugin */
   uint32_t size; void *self;
-  void (*voice)(void *self, const mynah_tick *);           /* [audio] */
-  void (*close)(void *self);                               /* [audio] last call */
+  mynah_status (*heard)(void *self, const mynah_heard *);  /* [audio] <0: no more; MYNAH_E_PANIC: the instance is dead */
+  void         (*close)(void *self);                       /* [audio] last call */
 } mynah_sink;
 
+/* Offered as of minor 2. What is not granted or not offered is refused with a status below 0 and words
+ * to `err`; the source or sink is then still the caller's.
+ *   play    options: those of voice.play but start_ms and repeat; needs the capability of its lane. The
+ *           source is pulled until its end, an error, or until its track is stopped; seek is never called
+ *   listen  options: {"packets", "pcm", "mix", "lanes"}, each true or false; packets and lanes need the
+ *           capability voice.opus, pcm and mix need voice.listen
+ */
 typedef struct mynah_audio {               /* host side */
   uint32_t size;
-  uint64_t     (*play)(const mynah_host *, uint64_t session, const mynah_source *, mynah_bytes options); /* [control] -> track */
-  uint64_t     (*listen)(const mynah_host *, uint64_t session, const mynah_sink *, mynah_bytes options); /* [control] */
-  mynah_status (*close)(const mynah_host *, uint64_t id);                                                /* [control] */
-  /* push style, one producer thread per feed, [any]: */
+  mynah_status (*play)(const mynah_host *, uint64_t session, const mynah_source *, mynah_bytes options,
+                       uint64_t *track, mynah_put err, void *err_sink);                   /* [control] */
+  mynah_status (*listen)(const mynah_host *, uint64_t session, const mynah_sink *, mynah_bytes options,
+                         uint64_t *id, mynah_put err, void *err_sink);                    /* [control] */
+  mynah_status (*close)(const mynah_host *, uint64_t id);           /* [control] ends a listening, soon */
+  /* push style, one producer thread per feed, [any]: MYNAH_E_UNSUPPORTED so far */
   mynah_status (*acquire)(const mynah_host *, uint64_t feed, mynah_block *);
   mynah_status (*commit)(const mynah_host *, uint64_t feed, const mynah_block *);
 } mynah_audio;

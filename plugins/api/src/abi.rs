@@ -18,7 +18,7 @@ pub const MAGIC: u32 = 0x3150_4242;
 /// Version of the table. Another major version is another table and another symbol.
 pub const MAJOR: u16 = 1;
 /// Revision of the table within [`MAJOR`]; never compared for refusal.
-pub const MINOR: u16 = 1;
+pub const MINOR: u16 = 2;
 /// Frames (of two channels) in one block: 20 ms at 48 kHz.
 pub const FRAMES: u32 = 960;
 /// [`Entry::flags`]: built with `panic = "unwind"`. Without it a panic would end the whole bot
@@ -265,7 +265,7 @@ pub struct Instance {
     pub done: Option<unsafe extern "C" fn(*mut c_void, u64, Status, Bytes)>,
     /// Hands out the state to start from next time. Must not change it.
     pub save: Option<unsafe extern "C" fn(*mut c_void, Put, *mut c_void) -> Status>,
-    /// The last chance; afterwards no `[audio]` calls.
+    /// The last chance; its sinks and sources are closed by then.
     pub stop: Option<unsafe extern "C" fn(*mut c_void, u32)>,
     /// The very last call.
     pub destroy: Option<unsafe extern "C" fn(*mut c_void)>,
@@ -372,7 +372,7 @@ pub struct Block {
 
 /// Sound a plugin makes; the host pulls.
 #[repr(C)]
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Source {
     /// Bytes of this struct.
     pub size: u32,
@@ -386,7 +386,25 @@ pub struct Source {
     pub close: Option<unsafe extern "C" fn(*mut c_void)>,
 }
 
-/// One speaker in a [`Tick`].
+/// [`Voice::flags`]: somebody speaks, by the detector's judgement.
+pub const SPEECH: u32 = 8;
+/// [`Voice::flags`]: some of it was made up in the place of a packet that is missing.
+pub const CONCEALS: u32 = 16;
+/// [`Packet::flags`]: it could not be decrypted; there is no payload.
+pub const UNOPENED: u32 = 32;
+
+/// [`Packet::lane`]: a person's.
+pub const LANE_NONE: u16 = 0;
+/// [`Packet::lane`]: the bot's own music.
+pub const LANE_BED: u16 = 1;
+/// [`Packet::lane`]: the bot's own speech.
+pub const LANE_SPEECH: u16 = 2;
+/// [`Packet::lane`]: the bot's own effects.
+pub const LANE_FX: u16 = 3;
+/// [`Packet::lane`]: the bot's own notices.
+pub const LANE_NOTICE: u16 = 4;
+
+/// 20 ms of one speaker, decoded, in a [`Heard`]. An array element: it grows by [`Heard::voice_stride`].
 #[repr(C)]
 #[derive(Debug)]
 pub struct Voice {
@@ -394,59 +412,114 @@ pub struct Voice {
     pub user: u64,
     /// RTP source.
     pub ssrc: u32,
-    /// [`SILENT`], [`GAP`].
+    /// [`SPEECH`], [`CONCEALS`].
     pub flags: u32,
-    /// 1920 floats, or NULL when only packets were asked for.
+    /// 1920 floats, or NULL when no samples were asked for.
     pub pcm: *const f32,
-    /// The packet as it came, or empty.
-    pub opus: Bytes,
-    /// RTP timestamp.
-    pub rtp_time: u32,
+    /// Level in dB of full scale, at least -100.
+    pub level_dbfs: f32,
+    /// Packets of this speaker that never came, since listening began.
+    pub lost: u32,
+    /// Position in the speaker's own sound, in 1/48000 s.
+    pub position: u64,
 }
 
-/// 20 ms of everybody who spoke.
+/// One Opus packet as it came, in a [`Heard`]. An array element: it grows by [`Heard::packet_stride`].
 #[repr(C)]
 #[derive(Debug)]
-pub struct Tick {
+pub struct Packet {
+    /// Who; 0 when that is not known yet, or for the bot's own lanes.
+    pub user: u64,
+    /// RTP source.
+    pub ssrc: u32,
+    /// RTP timestamp, 48 kHz.
+    pub timestamp: u32,
+    /// When it came, on the clock of [`Host::now_us`].
+    pub arrival_us: u64,
+    /// The Opus packet; empty with [`UNOPENED`].
+    pub opus: Bytes,
+    /// RTP sequence number.
+    pub sequence: u16,
+    /// [`LANE_NONE`], or which of the bot's own lanes.
+    pub lane: u16,
+    /// [`UNOPENED`].
+    pub flags: u32,
+}
+
+/// What was heard in one guild within 20 ms.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Heard {
     /// Bytes of this struct.
     pub size: u32,
-    /// Length of `voices`.
-    pub n: u32,
+    /// Ticks dropped right before this one: the plugin was too slow.
+    pub lost_before: u32,
     /// The guild.
     pub session: u64,
-    /// Counts up by one.
+    /// Counts up by one every 20 ms, dropped ones included.
     pub tick: u64,
+    /// When the 20 ms ended, on the clock of [`Host::now_us`].
+    pub at_us: u64,
     /// The speakers.
     pub voices: *const Voice,
-    /// Ticks dropped before this one.
-    pub lost_before: u32,
+    /// Length of `voices`.
+    pub n_voices: u32,
+    /// Bytes from one voice to the next.
+    pub voice_stride: u32,
+    /// The packets, in the order they came.
+    pub packets: *const Packet,
+    /// Length of `packets`.
+    pub n_packets: u32,
+    /// Bytes from one packet to the next.
+    pub packet_stride: u32,
+    /// Everybody together: 1920 floats, or NULL when not asked for.
+    pub mix: *const f32,
 }
 
 /// A plugin's ear.
 #[repr(C)]
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Sink {
     /// Bytes of this struct.
     pub size: u32,
     /// First argument of every function.
     pub self_: *mut c_void,
-    /// `[audio]` Pointers are valid for the call.
-    pub voice: Option<unsafe extern "C" fn(*mut c_void, *const Tick)>,
+    /// `[audio]` Pointers are valid for the call. Below zero: the last one, and [`E_PANIC`] ends the
+    /// whole instance.
+    pub heard: Option<unsafe extern "C" fn(*mut c_void, *const Heard) -> Status>,
     /// `[audio]` The last call.
     pub close: Option<unsafe extern "C" fn(*mut c_void)>,
 }
 
-/// Extension [`EXT_AUDIO`]: a plugin's own sound.
+/// Extension [`EXT_AUDIO`]: a plugin's own sound, and its ear.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Audio {
     /// Bytes of this struct.
     pub size: u32,
-    /// `[control]` Plays a source in a guild; a track, or 0.
-    pub play: unsafe extern "C" fn(*const Host, u64, *const Source, Bytes) -> u64,
-    /// `[control]` Listens in a guild; an id, or 0.
-    pub listen: unsafe extern "C" fn(*const Host, u64, *const Sink, Bytes) -> u64,
-    /// `[control]` Ends either.
+    /// `[control]` Plays a source in a guild: guild, source, options as JSON, the track. The source
+    /// belongs to the host when the status is not below zero; otherwise words go to the last two.
+    pub play: unsafe extern "C" fn(
+        *const Host,
+        u64,
+        *const Source,
+        Bytes,
+        *mut u64,
+        Put,
+        *mut c_void,
+    ) -> Status,
+    /// `[control]` Listens in a guild: guild, sink, options as JSON, an id for `close`. The sink
+    /// belongs to the host when the status is not below zero; otherwise words go to the last two.
+    pub listen: unsafe extern "C" fn(
+        *const Host,
+        u64,
+        *const Sink,
+        Bytes,
+        *mut u64,
+        Put,
+        *mut c_void,
+    ) -> Status,
+    /// `[control]` Ends a listening; the sink is closed on its own thread, soon.
     pub close: unsafe extern "C" fn(*const Host, u64) -> Status,
     /// `[any]` Takes a slot of a feed; one producer thread a feed.
     pub acquire: unsafe extern "C" fn(*const Host, u64, *mut Block) -> Status,

@@ -1,9 +1,29 @@
 //! Sound a plugin makes itself, 20 ms at a time, written into the host's ring in place.
 //!
-//! The table is frozen and these shims are complete, but no host offers `mynah.audio/1` yet; until
-//! then [`crate::Cx::play_source`] answers [`Error::Unsupported`].
+//! ```
+//! # use mynah_plugin::{*, audio::{Block, Pull}};
+//! /// 440 Hz for a second.
+//! struct Tone;
+//!
+//! impl Source for Tone {
+//!     fn pull(&mut self, out: &mut Block<'_>) -> Result<Pull> {
+//!         let first = out.frame();
+//!         if first >= 48_000 {
+//!             return Ok(Pull::End);
+//!         }
+//!         for (at, frame) in out.samples().chunks_exact_mut(2).enumerate() {
+//!             let time_s = (first + at as u64) as f32 / 48_000.0;
+//!             frame.fill(0.2 * (time_s * 440.0 * core::f32::consts::TAU).sin());
+//!         }
+//!         Ok(Pull::More)
+//!     }
+//! }
+//! # fn sing<P: Plugin>(cx: &mut Cx<'_, P>) -> Result<Track> {
+//! cx.play_source(GuildId::new(1), Tone, PlayOptions::default())
+//! # }
+//! ```
 
-use crate::{Error, GuildId, Host, Result, Track, abi, panics};
+use crate::{Error, GuildId, Host, PlayOptions, Result, Track, abi, host::put_vec, panics};
 use core::ffi::c_void;
 
 /// Floats in a block: 960 frames of left and right.
@@ -44,7 +64,12 @@ pub enum Pull {
     End,
 }
 
-/// Sound, pulled by the host on an `[audio]` thread: may block a little, must not panic.
+/// Sound, pulled by the host on an `[audio]` thread of its own, some 500 ms before it is heard. It may
+/// block a little; what is late is heard as a pause. A panic ends the instance, as one in
+/// [`crate::Plugin`] does.
+///
+/// It is dropped, on the same thread, after its end, when its track was stopped, and before
+/// [`crate::Plugin::stop`].
 pub trait Source: Send + 'static {
     /// Fills exactly 20 ms.
     ///
@@ -52,7 +77,7 @@ pub trait Source: Send + 'static {
     /// Ends the track as failed.
     fn pull(&mut self, out: &mut Block<'_>) -> Result<Pull>;
 
-    /// Goes to a frame (1/48000 s).
+    /// Goes to a frame (1/48000 s). No host asks for that yet.
     ///
     /// # Errors
     /// [`Error::Unsupported`] unless overridden.
@@ -62,7 +87,31 @@ pub trait Source: Send + 'static {
     }
 }
 
-pub(crate) fn play<S: Source>(host: &Host, guild: GuildId, source: S) -> Result<Track> {
+/// What the host holds of a source.
+struct Mouth<S> {
+    source: S,
+    /// None in unit tests.
+    host: Option<Host>,
+}
+
+impl<S> Mouth<S> {
+    /// A panic of the source, named in the log.
+    fn panicked(&self, words: &str) -> abi::Status {
+        if let Some(host) = &self.host {
+            let plugin = host.plugin();
+            let text = format!("plugin {plugin} panicked while it made sound with {words}");
+            host.log(abi::LOG_ERROR, &text);
+        }
+        abi::E_PANIC
+    }
+}
+
+pub(crate) fn play<S: Source>(
+    host: &Host,
+    guild: GuildId,
+    source: S,
+    options: &PlayOptions,
+) -> Result<Track> {
     let audio: *const abi::Audio = host.extension(abi::EXT_AUDIO).cast();
     if audio.is_null() {
         return Err(Error::Unsupported(format!(
@@ -70,63 +119,72 @@ pub(crate) fn play<S: Source>(host: &Host, guild: GuildId, source: S) -> Result<
             abi::EXT_AUDIO
         )));
     }
+    let options = serde_json::to_vec(&options.to_json())?;
+    let mouth = Mouth {
+        source,
+        host: Some(host.clone()),
+    };
     let raw = abi::Source {
         size: size_of::<abi::Source>() as u32,
-        self_: Box::into_raw(Box::new(source)).cast(),
+        self_: Box::into_raw(Box::new(mouth)).cast(),
         pull: Some(pull::<S>),
         seek: Some(seek::<S>),
         close: Some(close::<S>),
     };
-    // SAFETY: [control] (Cx exists there only); the table outlives the instance. The host copies
-    // `raw` and owns `self_` until it calls `close`, or refuses with 0 and never looks at it.
-    let track = host.raw(|host| unsafe { ((*audio).play)(host, guild.get(), &raw, EMPTY) });
-    match track {
-        Some(track) if track != 0 => Ok(Track::new(track)),
-        _ => {
-            // SAFETY: refused, so the box is still ours.
-            drop(unsafe { Box::from_raw(raw.self_.cast::<S>()) });
-            Err(Error::failed("the host refused to play it"))
+    let (mut track, mut words) = (0, Vec::<u8>::new());
+    // SAFETY: [control] (Cx exists there only); the table outlives the instance; `put_vec` gets its
+    // Vec. The host copies `raw` and owns `self_` until it calls `close`, unless it refuses.
+    let status = host.raw(|host| unsafe {
+        let (options, words) = (abi::Bytes::of(&options), (&raw mut words).cast());
+        let (raw, track) = (&raw const raw, &raw mut track);
+        ((*audio).play)(host, guild.get(), raw, options, track, put_vec, words)
+    });
+    if status.is_some_and(|status| status >= 0) {
+        return Ok(Track::new(track));
+    }
+    // SAFETY: refused, so the box is still ours.
+    drop(unsafe { Box::from_raw(raw.self_.cast::<Mouth<S>>()) });
+    Err(Error::refused(status, &words))
+}
+
+unsafe extern "C" fn pull<S: Source>(mouth: *mut c_void, block: *mut abi::Block) -> abi::Status {
+    // SAFETY: header, mynah_source: serial per source, until `close`; `pcm` has 1920 floats.
+    let (mouth, raw) = unsafe { (&mut *mouth.cast::<Mouth<S>>(), &mut *block) };
+    if raw.pcm.is_null() || raw.layout != abi::STEREO_INTERLEAVED {
+        return abi::E_UNSUPPORTED;
+    }
+    // SAFETY: as above; not NULL.
+    let pcm = unsafe { &mut *raw.pcm.cast::<[f32; BLOCK_FLOATS]>() };
+    match panics::guard(|| mouth.source.pull(&mut Block { raw, pcm })) {
+        Ok(Ok(Pull::More)) => 1,
+        Ok(Ok(Pull::End)) => 0,
+        Ok(Err(error)) => {
+            if let Some(host) = &mouth.host {
+                host.log(abi::LOG_WARN, &format!("a source ends: {error}"));
+            }
+            error.status()
         }
+        Err(words) => mouth.panicked(&words),
     }
 }
 
-const EMPTY: abi::Bytes = abi::Bytes {
-    ptr: core::ptr::null(),
-    len: 0,
-};
-
-unsafe extern "C" fn pull<S: Source>(source: *mut c_void, block: *mut abi::Block) -> abi::Status {
-    panics::guard(|| {
-        // SAFETY: header, mynah_source: serial per source; `pcm` has 1920 floats.
-        let (source, raw) = unsafe { (&mut *source.cast::<S>(), &mut *block) };
-        if raw.pcm.is_null() || raw.layout != abi::STEREO_INTERLEAVED {
-            return abi::E_UNSUPPORTED;
-        }
-        // SAFETY: as above; not NULL.
-        let pcm = unsafe { &mut *raw.pcm.cast::<[f32; BLOCK_FLOATS]>() };
-        match source.pull(&mut Block { raw, pcm }) {
-            Ok(Pull::More) => 1,
-            Ok(Pull::End) => 0,
-            Err(error) => error.status(),
-        }
-    })
-    .unwrap_or(abi::E_PANIC)
+unsafe extern "C" fn seek<S: Source>(mouth: *mut c_void, frame: u64) -> abi::Status {
+    // SAFETY: header, mynah_source: serial per source, until `close`.
+    let mouth = unsafe { &mut *mouth.cast::<Mouth<S>>() };
+    match panics::guard(|| mouth.source.seek(frame)) {
+        Ok(sought) => sought.map_or_else(|error| error.status(), |()| abi::OK),
+        Err(words) => mouth.panicked(&words),
+    }
 }
 
-unsafe extern "C" fn seek<S: Source>(source: *mut c_void, frame: u64) -> abi::Status {
-    panics::guard(|| {
-        // SAFETY: header, mynah_source: serial per source.
-        let source = unsafe { &mut *source.cast::<S>() };
-        source
-            .seek(frame)
-            .map_or_else(|error| error.status(), |()| abi::OK)
-    })
-    .unwrap_or(abi::E_PANIC)
-}
-
-unsafe extern "C" fn close<S: Source>(source: *mut c_void) {
+unsafe extern "C" fn close<S: Source>(mouth: *mut c_void) {
     // SAFETY: header, mynah_source: the last call, the box comes back.
-    let _ = panics::guard(|| drop(unsafe { Box::from_raw(source.cast::<S>()) }));
+    let Mouth { source, host } = *unsafe { Box::from_raw(mouth.cast::<Mouth<S>>()) };
+    if let (Err(words), Some(host)) = (panics::guard(|| drop(source)), host) {
+        let plugin = host.plugin();
+        let text = format!("plugin {plugin} panicked while a source was dropped: {words}");
+        host.log(abi::LOG_ERROR, &text);
+    }
 }
 
 #[cfg(test)]
@@ -182,7 +240,8 @@ mod tests {
             panics_at,
             closed: closed.clone(),
         };
-        (Box::into_raw(Box::new(source)).cast(), closed)
+        let mouth = Mouth { source, host: None };
+        (Box::into_raw(Box::new(mouth)).cast(), closed)
     }
 
     #[test]

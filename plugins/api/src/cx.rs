@@ -1,8 +1,8 @@
 //! What a plugin holds while one of its methods runs.
 
 use crate::{
-    Commands, Error, Files, GuildId, Host, Plugin, Result, Source, Track, Voice, abi,
-    exec::Executor,
+    Commands, Error, Files, GuildId, Host, Listening, PlayOptions, Plugin, Result, Sink, Source,
+    Track, Voice, Want, abi, ear, exec::Executor,
 };
 
 /// The way out of a plugin's method: host, async work, commands.
@@ -68,13 +68,39 @@ impl<P: Plugin> Cx<'_, P> {
             .set_commands(commands.to_json().to_string().as_bytes())
     }
 
-    /// Plays sound the plugin makes itself. Needs `voice.speak`.
+    /// Plays sound the plugin makes itself. Needs the grant of its [`crate::Lane`]. Returns at once;
+    /// the track's events tell the rest, and [`Cx::voice`] steers it like any other. `start` and
+    /// `repeat` are for files.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] when the host does not offer `mynah.audio/1` (none does yet: play a
-    /// file or an address through [`Cx::voice`] meanwhile), [`Error::Failed`] when it refused.
-    pub fn play_source(&mut self, guild: GuildId, source: impl Source) -> Result<Track> {
-        crate::audio::play(self.host, guild, source)
+    /// [`Error::Denied`] names the capability that is missing, [`Error::Closed`] when the bot is in no
+    /// voice channel there, [`Error::Invalid`] when the options make no sense,
+    /// [`Error::Unsupported`] when the host does not offer `mynah.audio/1`.
+    pub fn play_source(
+        &mut self,
+        guild: GuildId,
+        source: impl Source,
+        options: PlayOptions,
+    ) -> Result<Track> {
+        crate::audio::play(self.host, guild, source, &options)
+    }
+
+    /// Hears what is said in the voice channel the bot is in: `sink` gets it on the plugin's
+    /// `[audio]` thread until [`Cx::unlisten`], or until the bot leaves voice in this guild.
+    /// Reconnects and moves go on in the same sink. While anybody listens, people see that the bot is
+    /// not deaf.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] names the capability that is missing, [`Error::Closed`] when the bot is in no
+    /// voice channel there, [`Error::Invalid`] when nothing is wanted, [`Error::Unsupported`] when the
+    /// host does not offer `mynah.audio/1`.
+    pub fn listen(&mut self, guild: GuildId, want: Want, sink: impl Sink) -> Result<Listening> {
+        ear::listen(self.host, guild, want, sink)
+    }
+
+    /// Ends it: the sink is dropped on the `[audio]` thread, soon. Harmless when it is over already.
+    pub fn unlisten(&mut self, listening: Listening) {
+        ear::unlisten(self.host, listening);
     }
 
     /// The bot's clock in microseconds; virtual in tests.

@@ -85,6 +85,19 @@ impl Error {
         }
     }
 
+    /// From a status below zero and bare words; no status at all: the host is gone.
+    pub(crate) fn refused(status: Option<abi::Status>, words: &[u8]) -> Self {
+        let Some(status) = status else {
+            return Self::Closed("the plugin is stopping".into());
+        };
+        if words.is_empty() {
+            return Self::from_status(status, &[]);
+        }
+        let message = String::from_utf8_lossy(words);
+        let body = serde_json::json!({ "message": message }).to_string();
+        Self::from_status(status, body.as_bytes())
+    }
+
     /// From a status below zero and the op's body, `{"message": …, "http"?: …, "code"?: …}`.
     pub(crate) fn from_status(status: abi::Status, body: &[u8]) -> Self {
         let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);

@@ -44,8 +44,9 @@ pub trait Plugin: Sized + Send + 'static {
         Ok(Saved::empty())
     }
 
-    /// The last chance to do something in memory: tasks spawned here, and those still waiting, are
-    /// cancelled right after.
+    /// The last chance to do something in memory; every [`crate::Sink`] and
+    /// [`crate::Source`] was dropped before. Tasks spawned here, and those still waiting, are cancelled
+    /// right after.
     fn stop(self, cx: &mut Cx<'_, Self>, why: Why) {
         let _ = (cx, why);
     }

@@ -27,6 +27,9 @@
 //! # Ok::<(), Error>(())
 //! ```
 
+mod ear;
+mod mouth;
+
 use crate::{Error, Result, Saved, Why, abi, host::put_vec};
 use core::ffi::c_void;
 use serde_json::{Value, json};
@@ -87,6 +90,8 @@ struct State {
     taken: usize,
     commands: Value,
     failed: Option<String>,
+    ears: ear::Ears,
+    mouths: mouth::Mouths,
 }
 
 impl Hall {
@@ -400,6 +405,9 @@ impl Stage {
             Why::Reload => abi::WHY_RELOAD,
             Why::Disabled => abi::WHY_DISABLED,
         };
+        // Header, mynah_instance.stop: its sinks and sources are closed by then.
+        ear::close_all(&self.host);
+        mouth::close_all(&self.host);
         // SAFETY: header.
         self.call(|table| table.stop, |stop, this| unsafe { stop(this, why) });
     }
@@ -418,6 +426,8 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
+        ear::close_all(&self.host);
+        mouth::close_all(&self.host);
         // SAFETY: header: the very last call.
         self.call(
             |table| table.destroy,
@@ -470,6 +480,7 @@ unsafe extern "C" fn extension(_: *const abi::Host, id: abi::Str) -> *const c_vo
         Some(abi::EXT_OPS) => (&raw const OPS).cast(),
         Some(abi::EXT_COMMANDS) => (&raw const COMMANDS).cast(),
         Some(abi::EXT_LIFE) => (&raw const LIFE).cast(),
+        Some(abi::EXT_AUDIO) => (&raw const ear::AUDIO).cast(),
         Some(abi::EXT_IMAGE) => (&raw const crate::IMAGE).cast(),
         _ => core::ptr::null(),
     }

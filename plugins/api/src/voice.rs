@@ -66,6 +66,28 @@ impl Default for PlayOptions {
     }
 }
 
+impl PlayOptions {
+    pub(crate) fn to_json(&self) -> Value {
+        let mut args = json!({
+            "gain": self.gain, "start_ms": ms(self.start), "paused": self.paused,
+        });
+        // What is left out is as it always was: an older host reads no more than it knows.
+        if self.lane != Lane::Bed {
+            put(&mut args, "lane", json!(self.lane));
+        }
+        if let Some(fade) = self.fade_in {
+            put(&mut args, "fade_in", fade.to_json());
+        }
+        if self.repeat {
+            put(&mut args, "repeat", json!(true));
+        }
+        if self.filters != Filters::default() {
+            put(&mut args, "filters", json!(self.filters));
+        }
+        args
+    }
+}
+
 /// Who is where.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct VoiceState {
@@ -134,25 +156,25 @@ impl Voice {
             .read()
     }
 
+    /// Who is in a voice channel, the bot included, as the gateway tells it.
+    pub fn people(&self, guild: GuildId, channel: ChannelId) -> Call<Vec<UserId>> {
+        #[derive(Deserialize)]
+        struct People {
+            user_ids: Vec<UserId>,
+        }
+        Call {
+            op: self.host.op(
+                "voice.people",
+                json!({ "guild_id": guild, "channel_id": channel }),
+            ),
+            read: |body| Ok(serde_json::from_value::<People>(body)?.user_ids),
+        }
+    }
+
     /// Plays beside whatever plays already; done when the file was opened and the track exists.
     pub fn play(&self, guild: GuildId, what: Playable, options: PlayOptions) -> Call<Track> {
-        let mut args = json!({
-            "guild_id": guild, "gain": options.gain, "start_ms": ms(options.start),
-            "paused": options.paused,
-        });
-        // What is left out is as it always was: an older host reads no more than it knows.
-        if options.lane != Lane::Bed {
-            put(&mut args, "lane", json!(options.lane));
-        }
-        if let Some(fade) = options.fade_in {
-            put(&mut args, "fade_in", fade.to_json());
-        }
-        if options.repeat {
-            put(&mut args, "repeat", json!(true));
-        }
-        if options.filters != Filters::default() {
-            put(&mut args, "filters", json!(options.filters));
-        }
+        let mut args = options.to_json();
+        put(&mut args, "guild_id", json!(guild));
         self.played("voice.play", what.put(args))
     }
 

@@ -71,13 +71,19 @@ layouts! {
     }
     mynah_source: Source { size = size, self = self_, pull = pull, seek = seek, close = close }
     mynah_voice: Voice {
-        user = user, ssrc = ssrc, flags = flags, pcm = pcm, opus = opus, rtp_time = rtp_time,
+        user = user, ssrc = ssrc, flags = flags, pcm = pcm, level_dbfs = level_dbfs, lost = lost,
+        position = position,
     }
-    mynah_tick: Tick {
-        size = size, n = n, session = session, tick = tick, voices = voices,
-        lost_before = lost_before,
+    mynah_packet: Packet {
+        user = user, ssrc = ssrc, timestamp = timestamp, arrival_us = arrival_us, opus = opus,
+        sequence = sequence, lane = lane, flags = flags,
     }
-    mynah_sink: Sink { size = size, self = self_, voice = voice, close = close }
+    mynah_heard: Heard {
+        size = size, lost_before = lost_before, session = session, tick = tick, at_us = at_us,
+        voices = voices, n_voices = n_voices, voice_stride = voice_stride, packets = packets,
+        n_packets = n_packets, packet_stride = packet_stride, mix = mix,
+    }
+    mynah_sink: Sink { size = size, self = self_, heard = heard, close = close }
     mynah_audio: Audio {
         size = size, play = play, listen = listen, close = close, acquire = acquire,
         commit = commit,
@@ -137,6 +143,17 @@ fn the_constants_of_the_header_are_those_of_rust() {
         ("MYNAH_E_PANIC", abi::E_PANIC),
         ("MYNAH_E_UNSUPPORTED", abi::E_UNSUPPORTED),
         ("MYNAH_E_FAILED", abi::E_FAILED),
+        ("MYNAH_SILENT", abi::SILENT as i32),
+        ("MYNAH_GAP", abi::GAP as i32),
+        ("MYNAH_LAST", abi::LAST as i32),
+        ("MYNAH_SPEECH", abi::SPEECH as i32),
+        ("MYNAH_CONCEALS", abi::CONCEALS as i32),
+        ("MYNAH_UNOPENED", abi::UNOPENED as i32),
+        ("MYNAH_LANE_NONE", abi::LANE_NONE.into()),
+        ("MYNAH_LANE_BED", abi::LANE_BED.into()),
+        ("MYNAH_LANE_SPEECH", abi::LANE_SPEECH.into()),
+        ("MYNAH_LANE_FX", abi::LANE_FX.into()),
+        ("MYNAH_LANE_NOTICE", abi::LANE_NOTICE.into()),
     ] {
         assert!(
             squeezed.contains(&format!("{name} = {value}")),

@@ -102,7 +102,7 @@ impl Plugin for Probe {
                     LEAKED.set(Some(cx.host()));
                 }
                 "sing" => {
-                    let song = cx.play_source(GuildId::new(1), Silence);
+                    let song = cx.play_source(GuildId::new(1), Silence, PlayOptions::default());
                     self.heard.push(format!("{:?}", song.is_err()));
                     cx.detach(
                         "sing",
@@ -432,11 +432,16 @@ fn an_op_awaited_on_a_foreign_thread_is_refused_in_words() {
 }
 
 #[test]
-fn own_sound_is_refused_honestly_while_no_host_takes_it() {
+fn own_sound_is_pulled_until_its_track_is_stopped() {
     let mut stage = stage();
     stage.command("sing", json!({}));
-    assert_eq!(
-        stage.said(),
-        ["not supported: this host has no mynah.audio/1"]
-    );
+    let sources = stage.sources();
+    let (track, guild, options) = &sources[0];
+    assert_eq!((*guild, &options["gain"]), (GuildId::new(1), &json!(1.0)));
+    for _ in 0..3 {
+        assert_eq!(stage.pull(*track), Some(vec![0.0; 1920]));
+    }
+    stage.stop_source(*track);
+    assert_eq!(stage.pull(*track), None);
+    assert!(stage.sources().is_empty());
 }

@@ -342,3 +342,5 @@ fn what_is_no_opus_inside_is_concealed_and_counted() {
     }
     assert!(speaker.failures() >= 4);
 }
+
+mod words;

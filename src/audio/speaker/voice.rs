@@ -87,7 +87,11 @@ impl Detector {
         for near in mono.windows(TAPS).step_by(THIRD) {
             let sum: f32 = near.iter().zip(&self.taps).map(|(a, b)| a * b).sum();
             if let Some(place) = self.window.get_mut(self.filled) {
-                *place = if sum.is_finite() { sum.clamp(-1.0, 1.0) } else { 0.0 };
+                *place = if sum.is_finite() {
+                    sum.clamp(-1.0, 1.0)
+                } else {
+                    0.0
+                };
             }
             self.filled += 1;
             if self.filled == WINDOW {

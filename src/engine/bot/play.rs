@@ -1,6 +1,7 @@
 //! What the bot is asked to play, and how its tracks are steered.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mynah_media::{MediaError, OpenOptions};
@@ -8,13 +9,21 @@ use mynah_pulse::{PulseHandle, SessionKey, TrackOptions};
 use mynah_wire::GuildId;
 use tokio::sync::oneshot;
 
+use super::Inner;
 use crate::decode::{Deck, Followed, How, Order, Sound};
 use crate::fetch::Input;
+use crate::live::Live;
 use crate::tracks::Track;
 use crate::{
     Audience, Bot, DuckMatrix, Fade, FilterSpec, Info, PlayError, PlayOptions, PlayWhat, Query,
     Repeat, Target, TrackEvent, TrackId, VoiceError,
 };
+
+impl Inner {
+    fn coming(&self) -> MutexGuard<'_, HashSet<TrackId>> {
+        self.coming.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Bot {
     /// Plays something into a guild's voice session, beside whatever plays there already. Returns
@@ -39,6 +48,52 @@ impl Bot {
         options: PlayOptions,
     ) -> Result<TrackId, PlayError> {
         let id = self.inner.tracks.name();
+        self.play_as(id, audience, what, options).await?;
+        Ok(id)
+    }
+
+    /// Plays sound that somebody makes while it plays ([`live`](crate::live)). Returns at once, inside
+    /// a tokio runtime; the track begins when the first blocks have come. When it cannot, it fails as
+    /// any other track.
+    ///
+    /// # Errors
+    /// [`VoiceError::NotConnected`] when the bot is not in voice there.
+    pub fn play_live(
+        &self,
+        guild: GuildId,
+        live: Live,
+        options: PlayOptions,
+    ) -> Result<TrackId, VoiceError> {
+        if !self.inner.voice().contains_key(&guild) {
+            return Err(VoiceError::NotConnected(guild));
+        }
+        let id = self.inner.tracks.name();
+        self.inner.coming().insert(id);
+        let (bot, audience) = (self.clone(), Audience::Guild(guild));
+        tokio::spawn(async move {
+            let what = PlayWhat::Live(live);
+            let played = bot.play_as(id, audience, what, options).await;
+            let was_stopped = !bot.inner.coming().remove(&id);
+            let event = match played {
+                // It says so itself.
+                Ok(()) if was_stopped => return drop(bot.stop(id)),
+                Ok(()) => return,
+                Err(_) if was_stopped => TrackEvent::Stopped,
+                Err(error) => TrackEvent::Failed(error.to_string()),
+            };
+            let _ = bot.inner.events.send(audience.event(id, event)).await;
+        });
+        Ok(id)
+    }
+
+    /// Plays something as the track of that name.
+    async fn play_as(
+        &self,
+        id: TrackId,
+        audience: Audience,
+        what: PlayWhat,
+        options: PlayOptions,
+    ) -> Result<(), PlayError> {
         let sound = self.sound(id, &what, options.start).await?;
         let how = How {
             repeat: options.repeat,
@@ -68,7 +123,7 @@ impl Bot {
             fade_in: options.fade_in,
         };
         self.inner.mixes.play(session, voice, opened.reader, with);
-        Ok(id)
+        Ok(())
     }
 
     /// Plays something when `after` ends, without a gap: its first sample follows the last one of
@@ -190,7 +245,11 @@ impl Bot {
             id,
             input: self.input_of(what).await?,
             start,
-            loudness: self.inner.loudness.clone(),
+            // What is made anew each time was never measured.
+            loudness: match what {
+                PlayWhat::Live(_) => None,
+                PlayWhat::Path(_) | PlayWhat::Url(_) => self.inner.loudness.clone(),
+            },
         })
     }
 
@@ -199,6 +258,7 @@ impl Bot {
         let query = match what {
             PlayWhat::Path(path) => Query::Path(path),
             PlayWhat::Url(url) => Query::Text(url),
+            PlayWhat::Live(live) => return Ok(Input::Live(live.clone())),
         };
         match self.inner.resolvers.resolve(query).await?.target {
             Target::File(path) => Ok(Input::File(Arc::new(path))),
@@ -227,7 +287,20 @@ impl Bot {
     /// # Errors
     /// The track is not playing any more.
     pub fn stop(&self, track: TrackId) -> Result<(), PlayError> {
-        self.with_session(track, |mixes, key, id| mixes.stop(key, id))
+        self.end(track, |mixes, key, id| mixes.stop(key, id))
+    }
+
+    /// Ends a track with `act`, or a live one before it began.
+    fn end(
+        &self,
+        track: TrackId,
+        act: impl FnOnce(&PulseHandle, SessionKey, mynah_pulse::TrackId),
+    ) -> Result<(), PlayError> {
+        let ended = self.with_session(track, act);
+        if ended.is_err() && self.inner.coming().remove(&track) {
+            return Ok(());
+        }
+        ended
     }
 
     /// Changes a track's gain (linear, 0 to 4) within 5 ms and without a click.
@@ -256,7 +329,7 @@ impl Bot {
     /// # Errors
     /// The track is not playing any more.
     pub fn stop_with(&self, track: TrackId, fade: Fade) -> Result<(), PlayError> {
-        self.with_session(track, |mixes, key, id| mixes.stop_with(key, id, fade))
+        self.end(track, |mixes, key, id| mixes.stop_with(key, id, fade))
     }
 
     /// Which lane turns which down in a guild's session, by how much and how fast.
@@ -269,8 +342,9 @@ impl Bot {
         let voice = there.ok_or(VoiceError::NotConnected(guild))?;
         self.inner.mixes.duck(voice.key, matrix);
         let heeds = matrix.heeds_humans();
-        let changes = |listens: &mut bool| std::mem::replace(listens, heeds) != heeds;
-        voice.listens.send_if_modified(changes);
+        voice
+            .listens
+            .send_if_modified(|reasons| std::mem::replace(&mut reasons.talk, heeds) != heeds);
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use mynah_wire::{ChannelId, GuildId};
 use tokio::sync::{oneshot, watch};
 
 use super::{Inner, Voice};
-use crate::voice::{self, VoiceCommand, VoiceSetup};
+use crate::voice::{self, Reasons, VoiceCommand, VoiceSetup};
 use crate::{Bitrate, Bot, Event, TrackEvent, VoiceError, VoiceStatus};
 
 /// Discord's own range for voice bitrates, and libopus' lower end.
@@ -136,7 +136,10 @@ impl Inner {
             .map_err(|_| VoiceError::Ended("too many voice sessions on this machine".to_owned()))?;
         self.mixes.encoder(key, settings);
         self.mixes.duck(key, self.config.duck);
-        let (listens, heeds) = watch::channel(self.config.duck.heeds_humans());
+        let (listens, heeds) = watch::channel(Reasons {
+            talk: self.config.duck.heeds_humans(),
+            ..Reasons::default()
+        });
         let weak = Arc::downgrade(self);
         let commands = voice::start(VoiceSetup {
             guild_id: guild,
@@ -153,6 +156,8 @@ impl Inner {
             tls: self.tls.clone(),
             main,
             listens: heeds,
+            ears: self.ears.handle(),
+            lanes: self.lanes.clone(),
             pulse: self.mixes.clone(),
             key,
             crypto: self.crypto.clone(),

@@ -17,7 +17,7 @@ impl Fetcher {
     async fn fetch(&self, address: &str) -> Result<Arc<PathBuf>, FetchError> {
         match self.open(address).await? {
             Input::File(path) => Ok(path),
-            Input::Stream(source) => panic!("{source:?} is a stream"),
+            other => panic!("{other:?} is no file"),
         }
     }
 }

@@ -4,14 +4,39 @@ use std::net::SocketAddr;
 
 use mynah_dave::frame::FrameSealer;
 use mynah_pulse::{PulseHandle, Sender, SessionKey, Transport};
-use mynah_session::transport::RtpSealer;
-use mynah_session::voice::{MediaKeys, SenderKeys, TransportKeys};
+use mynah_session::transport::{RtpOpener, RtpSealer};
+use mynah_session::voice::{SenderKeys, TransportKeys};
 use mynah_wire::rng::Rng;
 use mynah_wire::{EncryptionMode, Ssrc};
 use tokio::net::UdpSocket;
 
+use crate::lanes::{LaneRecording, LaneSink, Lanes};
+
 /// Media we are late to look at piles up no further than this; a bot that is deaf is sent none.
 const RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
+
+/// The socket, by who reads it.
+enum Socket {
+    /// This task.
+    Shell(UdpSocket),
+    /// The ear, on a clone. Not known to the reactor, which would wake for every packet.
+    Ear(std::net::UdpSocket),
+}
+
+/// While people are heard: 50 speakers in bursts of 100 ms, with the kernel's overhead.
+const HEARING_BUFFER_BYTES: usize = 1024 * 1024;
+
+/// What the ear needs of a line.
+pub struct Receiving {
+    /// A clone of the socket.
+    pub socket: std::net::UdpSocket,
+    /// Opens media.
+    pub media: RtpOpener,
+    /// Opens reports about media.
+    pub reports: RtpOpener,
+    /// The bot's own stream.
+    pub own: Ssrc,
+}
 
 /// The line of one voice session to its server, beginning with nothing after every
 /// [`close`](Self::close).
@@ -19,9 +44,9 @@ pub struct Line {
     pulse: PulseHandle,
     key: SessionKey,
     rng: Rng,
-    udp: Option<UdpSocket>,
+    udp: Option<Socket>,
     /// What the mix is attached with.
-    attached: Option<(Ssrc, EncryptionMode)>,
+    attached: Option<TransportKeys>,
     /// Keys to send with that came before there was anything to send on.
     early: Option<Sender>,
     /// The last keys to send with let the tracks go on.
@@ -45,7 +70,7 @@ impl Line {
     /// A fresh socket, instead of any before.
     pub fn open(&mut self, peer: SocketAddr) {
         match connected(peer) {
-            Ok(socket) => self.udp = Some(socket),
+            Ok(socket) => self.udp = Some(Socket::Shell(socket)),
             Err(error) => {
                 // Discovery then gets no answer and the machine tries again or gives up.
                 tracing::error!(%error, %peer, "cannot open a UDP socket");
@@ -59,24 +84,69 @@ impl Line {
         self.udp.is_some()
     }
 
+    /// True while there is a socket and this task reads it.
+    #[cfg(test)]
+    pub const fn is_shells(&self) -> bool {
+        matches!(self.udp, Some(Socket::Shell(_)))
+    }
+
     /// Sends a control packet; lost ones are resent by the machine.
     pub async fn send(&self, packet: &[u8]) {
-        if let Some(udp) = &self.udp {
-            let _ = udp.send(packet).await;
+        match &self.udp {
+            Some(Socket::Shell(udp)) => drop(udp.send(packet).await),
+            Some(Socket::Ear(udp)) => drop(udp.send(packet)),
+            None => {}
         }
     }
 
-    /// The length of the next packet in `buffer`; waits for ever without a socket.
+    /// The length of the next packet in `buffer`; waits for ever without a socket, or while the ear
+    /// reads it.
     pub async fn receive(&self, buffer: &mut [u8]) -> Option<usize> {
         match &self.udp {
             // Errors are ICMP answers of a dead server; the machine notices by its own timeouts.
-            Some(udp) => udp.recv(buffer).await.ok(),
-            None => std::future::pending().await,
+            Some(Socket::Shell(udp)) => udp.recv(buffer).await.ok(),
+            Some(Socket::Ear(_)) | None => std::future::pending().await,
         }
     }
 
+    /// From now on the ear reads: what it needs for that. `None` without a line.
+    pub fn hand_over(&mut self) -> Option<Receiving> {
+        let keys = self.attached.as_ref()?;
+        let opener = || RtpOpener::new(keys.mode, &keys.secret_key);
+        let (media, reports, own) = (opener(), opener(), keys.ssrc);
+        let udp = match self.udp.take()? {
+            Socket::Shell(udp) => udp.into_std().inspect_err(fault).ok()?,
+            Socket::Ear(udp) => udp,
+        };
+        let clone = udp.try_clone().inspect_err(fault).ok();
+        let _ = socket2::SockRef::from(&udp).set_recv_buffer_size(HEARING_BUFFER_BYTES);
+        self.udp = Some(Socket::Ear(udp));
+        Some(Receiving {
+            socket: clone?,
+            media,
+            reports,
+            own,
+        })
+    }
+
+    /// The ear reads no more.
+    pub fn take_back(&mut self) {
+        self.udp = match self.udp.take() {
+            Some(Socket::Ear(udp)) => UdpSocket::from_std(udp)
+                .inspect_err(fault)
+                .ok()
+                .map(Socket::Shell),
+            other => other,
+        };
+    }
+
+    /// Records the lanes of this session's mix, whether there is a line or not.
+    pub fn record(&self, lanes: &Lanes, sink: LaneSink) -> LaneRecording {
+        lanes.record(&self.pulse, self.key, sink)
+    }
+
     /// The mix can be heard from here on, as soon as it has keys to send with, too.
-    pub fn attach(&mut self, keys: &TransportKeys) {
+    pub fn attach(&mut self, keys: TransportKeys) {
         let Some(socket) = self.udp.as_ref().and_then(media_socket) else {
             tracing::error!("keys arrived without a UDP socket");
             return;
@@ -92,20 +162,11 @@ impl Line {
                 first_timestamp: self.rng.next_u32(),
             },
         );
-        self.attached = Some((keys.ssrc, keys.mode));
+        self.attached = Some(keys);
     }
 
-    /// How media is end-to-end encrypted from now on.
-    pub fn media(&mut self, keys: MediaKeys) {
-        match keys {
-            MediaKeys::Sender(keys) => self.speak(&keys),
-            // The ear's part: an engine that listens hands these to
-            // `mynah_session::receive::Receiver::keys`, in this order. We decrypt nothing.
-            MediaKeys::Receiver { .. } | MediaKeys::Forget { .. } | MediaKeys::Passthrough(_) => {}
-        }
-    }
-
-    fn speak(&mut self, keys: &SenderKeys) {
+    /// How the bot's own media is end-to-end encrypted from now on.
+    pub fn speak(&mut self, keys: &SenderKeys) {
         tracing::debug!(?keys, "sending");
         let sender = match keys {
             SenderKeys::Plain => Sender::Plain,
@@ -129,8 +190,8 @@ impl Line {
     }
 
     /// Stream and mode while attached.
-    pub const fn attached(&self) -> Option<(Ssrc, EncryptionMode)> {
-        self.attached
+    pub fn attached(&self) -> Option<(Ssrc, EncryptionMode)> {
+        self.attached.as_ref().map(|keys| (keys.ssrc, keys.mode))
     }
 
     /// True when sound can flow.
@@ -174,10 +235,14 @@ fn connected(peer: SocketAddr) -> std::io::Result<UdpSocket> {
 }
 
 /// A second handle to the same socket for the tick thread.
-fn media_socket(udp: &UdpSocket) -> Option<std::net::UdpSocket> {
-    let cloned = socket2::SockRef::from(udp).try_clone();
-    cloned
-        .map(std::net::UdpSocket::from)
-        .inspect_err(|error| tracing::error!(%error, "cannot clone the UDP socket"))
-        .ok()
+fn media_socket(udp: &Socket) -> Option<std::net::UdpSocket> {
+    let cloned = match udp {
+        Socket::Shell(udp) => socket2::SockRef::from(udp).try_clone(),
+        Socket::Ear(udp) => socket2::SockRef::from(udp).try_clone(),
+    };
+    cloned.map(Into::into).inspect_err(fault).ok()
+}
+
+fn fault(error: &std::io::Error) {
+    tracing::error!(%error, "the UDP socket cannot be handed on");
 }

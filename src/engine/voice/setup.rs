@@ -9,10 +9,29 @@ use rustls::ClientConfig;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::crypto::CryptoPool;
+use crate::ear::{EarHandle, Tap, Want};
+use crate::lanes::Lanes;
 use crate::{Event, VoiceError, VoiceStatus};
 
+/// Why a session is to hear what people say; without a reason it is deaf.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reasons {
+    /// Music is turned down for people who talk.
+    pub talk: bool,
+    /// So many listen.
+    pub listeners: u32,
+    /// So many of them listen to the bot's own lanes, too.
+    pub lanes: u32,
+}
+
+impl Reasons {
+    /// The server need send nothing of what people say.
+    pub const fn is_deaf(self) -> bool {
+        !self.talk && self.listeners == 0
+    }
+}
+
 /// What the rest of the engine asks of a voice session.
-#[derive(Debug)]
 pub enum VoiceCommand {
     /// The bot's own VOICE_STATE_UPDATE.
     State {
@@ -37,6 +56,13 @@ pub enum VoiceCommand {
     },
     /// The main gateway connection was lost or is back.
     Main(Main),
+    /// Somebody listens, and is counted in [`Reasons`] already.
+    Listen {
+        /// To what.
+        want: Want,
+        /// Where it is heard.
+        tap: oneshot::Sender<Tap>,
+    },
     /// Say how things are; no answer when nothing is connected.
     Status {
         /// Where the answer goes.
@@ -62,8 +88,12 @@ pub struct VoiceSetup {
     pub tls: Arc<ClientConfig>,
     /// To op 4 of the right shard.
     pub main: mpsc::Sender<mynah_session::gateway::Command>,
-    /// Whether it matters that people talk; otherwise the bot is deaf.
-    pub listens: watch::Receiver<bool>,
+    /// Why the bot hears; otherwise it is deaf.
+    pub listens: watch::Receiver<Reasons>,
+    /// The threads that hear.
+    pub ears: EarHandle,
+    /// The thread that encodes the bot's own lanes for those who listen to them.
+    pub lanes: Arc<Lanes>,
     /// The tick threads.
     pub pulse: PulseHandle,
     /// The mix of this guild.

@@ -34,10 +34,15 @@ pub struct Talk {
 }
 
 impl Talk {
+    /// Somebody said something.
+    pub fn said(&mut self, now: Instant) {
+        self.until = Some(now + PAUSE);
+    }
+
     /// A packet came from the voice server. It may be cut off, where that does not make it silence.
     pub fn hear(&mut self, now: Instant, packet: &[u8]) {
         if is_speech(packet) {
-            self.until = Some(now + PAUSE);
+            self.said(now);
         }
     }
 
@@ -67,31 +72,40 @@ impl Shell {
             Datagram::Discovery | Datagram::Ping => {
                 self.machine.handle(now, Input::Datagram(packet));
             }
-            Datagram::Rtp if *self.listens.borrow() => self.talk.hear(now, packet),
+            Datagram::Rtp if self.reasons().talk => self.talk.hear(now, packet),
             _ => {}
         }
     }
 
-    /// People matter from now on, or do not any more: the server is to send what they say, or need
-    /// not.
+    /// The reasons to hear have changed: the server is to send what people say, or need not.
     pub(super) async fn listen(&mut self) {
-        if !*self.listens.borrow() {
+        let reasons = *self.listens.borrow_and_update();
+        if !reasons.talk {
             self.talk.hush();
         }
-        if self.announced.is_some() {
+        self.hearing.settle(&mut self.line, reasons);
+        self.tell_deaf().await;
+    }
+
+    /// Says whether the bot hears, if that is not what was said last. Before it is connected, the join
+    /// says it.
+    pub(super) async fn tell_deaf(&mut self) {
+        if self.announced.is_some() && self.told_deaf != Some(self.reasons().is_deaf()) {
             self.join_main(Some(self.channel_id)).await;
         }
     }
 
     /// Says on the main gateway where the bot wants to be, and whether it hears.
     pub(super) async fn join_main(&mut self, channel_id: Option<ChannelId>) {
+        let self_deaf = self.reasons().is_deaf();
+        self.told_deaf = Some(self_deaf);
         let command = Command::VoiceState {
             guild_id: self.guild_id,
             channel_id,
             self_mute: false,
             // Without a reason to listen the server need not send us anything, and people see that
             // they are not heard (product.md section 1).
-            self_deaf: !*self.listens.borrow(),
+            self_deaf,
         };
         let _ = self.main.send(command).await;
     }

@@ -4,13 +4,15 @@ use mynah_dave::BaseSecret;
 use mynah_dave::group::Identity;
 use mynah_pulse::{MixConfig, Pulse, PulseConfig};
 use mynah_session::gateway::{Command, StopReason};
-use mynah_session::voice::{Config, MediaKeys, SenderKeys, TransportKeys};
+use mynah_session::voice::{Config, SenderKeys, TransportKeys};
 use mynah_wire::voice::{close, op};
 use mynah_wire::{EncryptionMode, Ssrc, UserId};
 use serde_json::{Value, json};
 
+mod listening;
+
 use super::*;
-use crate::{TrackEvent, TrackId};
+use crate::{TrackEvent, TrackId, VoiceStatus};
 
 const GUILD: GuildId = GuildId::new(8);
 const HERE: ChannelId = ChannelId::new(70);
@@ -20,7 +22,9 @@ struct Rig {
     shell: Shell,
     main: mpsc::Receiver<Command>,
     events: mpsc::Receiver<Event>,
-    listens: watch::Sender<bool>,
+    listens: Arc<watch::Sender<Reasons>>,
+    key: mynah_pulse::SessionKey,
+    _ears: crate::ear::Ears,
     _pulse: Pulse,
 }
 
@@ -41,7 +45,9 @@ impl Rig {
         };
         let (to_main, main) = mpsc::channel(64);
         let (to_events, events) = mpsc::channel(64);
-        let (listens, heeds) = watch::channel(false);
+        let (listens, heeds) = watch::channel(Reasons::default());
+        let ears = crate::ear::Ears::start(1).unwrap();
+        let key = pulse.handle().open(mix).unwrap();
         let setup = VoiceSetup {
             guild_id: GUILD,
             config: Config {
@@ -57,7 +63,9 @@ impl Rig {
             tls: crate::connect::tls(None).unwrap(),
             main: to_main,
             listens: heeds,
-            key: pulse.handle().open(mix).unwrap(),
+            ears: ears.handle(),
+            lanes: Arc::new(crate::lanes::Lanes::start().unwrap()),
+            key,
             pulse: pulse.handle(),
             crypto: Arc::new(CryptoPool::start().unwrap()),
             events: to_events,
@@ -74,7 +82,9 @@ impl Rig {
             shell: shell(setup),
             main,
             events,
-            listens,
+            listens: Arc::new(listens),
+            key,
+            _ears: ears,
             _pulse: pulse,
         }
     }
@@ -95,7 +105,7 @@ impl Rig {
     /// A connection without keys to send with.
     async fn transport(&mut self) {
         self.shell.line.open(([127, 0, 0, 1], 9).into());
-        self.shell.line.attach(&TransportKeys {
+        self.shell.line.attach(TransportKeys {
             mode: EncryptionMode::ALL[0],
             secret_key: [1; 32],
             ssrc: Ssrc(1),
@@ -109,7 +119,7 @@ impl Rig {
     }
 
     async fn send_with(&mut self, keys: SenderKeys) {
-        self.shell.line.media(MediaKeys::Sender(keys));
+        self.shell.line.speak(&keys);
         self.shell.arrive(clock::now()).await;
     }
 
@@ -337,40 +347,55 @@ async fn a_step_of_mls_is_computed_elsewhere_and_its_result_goes_back_into_the_m
 }
 
 #[tokio::test]
-async fn the_bot_is_deaf_exactly_while_nobody_who_talks_matters() {
+async fn what_the_bot_plays_reaches_those_who_listen_to_its_lanes_and_nobody_else() {
     let mut rig = Rig::new();
     rig.connected().await;
-    let mut deaf = Vec::new();
-    for heeds in [true, true, false] {
-        rig.listens.send_replace(heeds);
-        rig.shell.listen().await;
-        rig.shell.drain().await;
-        while let Ok(command) = rig.main.try_recv() {
-            if let Command::VoiceState {
-                channel_id,
-                self_deaf,
-                ..
-            } = command
-                && channel_id.is_some()
-            {
-                assert_eq!(channel_id, Some(HERE));
-                deaf.push(self_deaf);
-            }
-        }
+    let lanes = crate::ear::Want {
+        lanes: true,
+        ..crate::ear::Want::default()
+    };
+    let stay = Stay::new(rig.listens.clone(), true);
+    let (tap, coming) = oneshot::channel();
+    rig.shell.open_tap(lanes, tap).await;
+    let mut tap = coming.await.unwrap();
+    let (mut writer, reader) = mynah_pulse::ring(16);
+    for _ in 0..10 {
+        assert!(writer.put(|block| {
+            let frames = block.chunks_exact_mut(2).enumerate();
+            frames.for_each(|(n, frame)| frame.fill((n as f32 * 0.05).sin() * 0.3));
+        }));
     }
-    // The first is the join itself.
-    assert_eq!(deaf, [false, false, false, true]);
-    // Speech counts only while it matters.
-    let mut speech = mynah_wire::rtp::Header::opus(1, 960, Ssrc(7))
-        .write()
-        .to_vec();
-    speech.resize(120, 1);
-    rig.shell.datagram(&speech);
-    assert_eq!(rig.shell.talk.turn(clock::now()), None);
-    rig.listens.send_replace(true);
-    rig.shell.datagram(&speech);
-    assert_eq!(rig.shell.talk.turn(clock::now()), Some(true));
-    rig.listens.send_replace(false);
+    writer.finish();
+    let options = mynah_pulse::TrackOptions {
+        lane: crate::Lane::Notice,
+        ..Default::default()
+    };
+    let track = mynah_pulse::TrackId(1);
+    rig._pulse.handle().play(rig.key, track, reader, options);
+    let mut packets = Vec::new();
+    let all = async {
+        // Ten blocks, and what the encoder holds at the end.
+        while packets.len() < 11 {
+            packets.extend(tap.next().into_iter().flat_map(|heard| heard.packets));
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(20), all).await;
+    assert!(waited.is_ok(), "{} packets came", packets.len());
+    let first = &packets[0];
+    for (n, packet) in packets.iter().enumerate() {
+        assert_eq!(packet.user, None);
+        assert_eq!(packet.lane, Some(crate::Lane::Notice));
+        assert_eq!(packet.sequence, n as u16);
+        // More where the tick was late, on a busy machine.
+        let since = packet.timestamp.wrapping_sub(first.timestamp);
+        assert!(
+            since.is_multiple_of(960) && since >= n as u32 * 960,
+            "{since}"
+        );
+    }
+    assert!(rig.shell.hearing.records_lanes());
+    drop(stay);
     rig.shell.listen().await;
-    assert_eq!(rig.shell.talk.turn(clock::now()), Some(false));
+    assert!(!rig.shell.hearing.records_lanes());
 }

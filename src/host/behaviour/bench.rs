@@ -1,8 +1,14 @@
 //! The host on a scripted bot, and short words for what tests do with it.
 
+use super::ears::Taps;
+use super::mouths::Lives;
 use super::puppet::{NEIGHBOUR, PUPPET};
-use crate::{BoxFuture, Call, Host, OpError, Options, Outcome, PluginSpec, PluginState, Runner};
-use mynah_engine::{Event as Incoming, TrackEvent, TrackId, VoiceStatus};
+use crate::{
+    BoxFuture, Call, Host, Listens, OpError, Options, Outcome, PluginSpec, PluginState, Runner,
+};
+use mynah_engine::{
+    Event as Incoming, Live, PlayOptions, TrackEvent, TrackId, VoiceError, VoiceStatus, Want,
+};
 use mynah_wire::GuildId;
 use serde_json::{Value, json};
 use std::{
@@ -17,6 +23,8 @@ pub(super) struct Script {
     /// Leave REST to the test as well, except the registration of commands.
     slow_rest: bool,
     voice: Arc<Mutex<Voice>>,
+    taps: Taps,
+    lives: Lives,
 }
 
 /// What the bot says about its voice session in guild 1.
@@ -24,7 +32,7 @@ pub(super) struct Script {
 pub(super) enum Voice {
     #[default]
     Nowhere,
-    In(VoiceStatus),
+    In(Box<VoiceStatus>),
     /// It never says.
     Hangs,
 }
@@ -57,17 +65,31 @@ impl Runner for Script {
         let voice = self.voice.lock().unwrap().clone();
         Box::pin(async move {
             match voice {
-                Voice::In(status) if guild == GuildId::new(1) => Some(status),
+                Voice::In(status) if guild == GuildId::new(1) => Some(*status),
                 Voice::In(_) | Voice::Nowhere => None,
                 Voice::Hangs => std::future::pending().await,
             }
         })
+    }
+
+    fn listen(&self, guild: GuildId, _: Want) -> Result<Box<dyn Listens>, OpError> {
+        if guild != GuildId::new(2) {
+            Ok(self.taps.open(guild.get()))
+        } else {
+            Err(OpError::Closed(VoiceError::NotConnected(guild).to_string()))
+        }
+    }
+
+    fn play_live(&self, _: GuildId, live: Live, how: PlayOptions) -> Result<u64, OpError> {
+        Ok(self.lives.play(live, how))
     }
 }
 
 pub(super) struct Bench {
     pub(super) host: Host,
     pub(super) voice: Arc<Mutex<Voice>>,
+    pub(super) taps: Taps,
+    pub(super) lives: Lives,
     events: mpsc::Sender<Incoming>,
     calls: mpsc::UnboundedReceiver<(Call, Option<oneshot::Sender<Outcome>>)>,
     next: u64,
@@ -91,7 +113,10 @@ pub(super) async fn bench(plugins: Vec<PluginSpec>, options: Options, slow_rest:
     let (calls_tx, calls) = mpsc::unbounded_channel();
     let (events, receiver) = mpsc::channel(64);
     let voice = Arc::<Mutex<Voice>>::default();
+    let (taps, lives) = (Taps::default(), Lives::default());
     let runner = Arc::new(Script {
+        taps: taps.clone(),
+        lives: lives.clone(),
         calls: calls_tx,
         slow_rest,
         voice: voice.clone(),
@@ -102,6 +127,8 @@ pub(super) async fn bench(plugins: Vec<PluginSpec>, options: Options, slow_rest:
     Bench {
         host,
         voice,
+        taps,
+        lives,
         events,
         calls,
         next: 100,

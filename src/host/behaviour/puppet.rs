@@ -219,7 +219,7 @@ impl Gates {
         }
     }
 
-    fn pass(&self, name: &str) {
+    pub(super) fn pass(&self, name: &str) {
         let gate = {
             let mut gates = self.0.lock().unwrap();
             let place = gates.iter().position(|gate| gate.0 == name);

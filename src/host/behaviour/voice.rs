@@ -15,6 +15,10 @@ fn call() -> VoiceStatus {
         ssrc: Ssrc(3),
         mode: "aead_aes256_gcm_rtpsize".to_owned(),
         latency: Some(Duration::from_millis(12)),
+        rtt: Some(Duration::from_millis(9)),
+        received: 900,
+        lost: 3,
+        jitter: Some(Duration::from_millis(4)),
         dave_version: 1,
         epoch: Some(2),
         privacy_code: Some("012340123401234012340123401234".to_owned()),
@@ -47,7 +51,7 @@ fn words(body: &Value) -> &str {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_host_answers_for_itself_to_one_person_and_calls_nobody() {
     let mut bench = without_plugins().await;
-    *bench.voice.lock().unwrap() = Voice::In(call());
+    *bench.voice.lock().unwrap() = Voice::In(Box::new(call()));
     let (path, body) = ask(&mut bench, json!([])).await;
     assert_eq!(path, "/interactions/101/t101/callback");
     assert_eq!(
@@ -73,7 +77,7 @@ async fn a_bot_in_no_channel_says_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_is_shown_as_the_code_both_can_compare() {
     let mut bench = without_plugins().await;
-    *bench.voice.lock().unwrap() = Voice::In(call());
+    *bench.voice.lock().unwrap() = Voice::In(Box::new(call()));
     let member = |id: &str| json!([{ "type": 6, "name": "member", "value": id }]);
     let (_, body) = ask(&mut bench, member("5")).await;
     let digits = words(&body).chars().filter(char::is_ascii_digit);

@@ -76,7 +76,16 @@ fn report(status: &VoiceStatus) -> String {
         |latency| format!("{} ms", latency.as_millis()),
     );
     lines.push(format!("**Heartbeat** {latency}"));
+    if let Some(rtt) = status.rtt {
+        lines.push(format!("**UDP ping** {} ms", rtt.as_millis()));
+    }
     lines.push(format!("**Packets sent** {}", status.packets_sent));
+    if let Some(jitter) = status.jitter {
+        let (received, lost, ms) = (status.received, status.lost, jitter.as_millis());
+        lines.push(format!(
+            "**Packets heard** {received}, {lost} lost, {ms} ms jitter"
+        ));
+    }
     lines.push(format!("**Transport** {}", status.mode));
     lines.join("\n")
 }
@@ -175,6 +184,10 @@ mod tests {
             ssrc: mynah_wire::Ssrc(3),
             mode: "aead_aes256_gcm_rtpsize".to_owned(),
             latency: Some(Duration::from_micros(23_400)),
+            rtt: None,
+            received: 0,
+            lost: 0,
+            jitter: None,
             dave_version: 1,
             epoch: Some(4),
             privacy_code: Some("123456789012345678901234567890".to_owned()),

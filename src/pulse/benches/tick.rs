@@ -203,8 +203,14 @@ fn whole_tick(c: &mut Criterion) {
     drop(idle);
 }
 
-/// Opus packets that go out as they are: 100 sessions, so that the wheel's own wakes do not count.
 fn passthrough(c: &mut Criterion) {
+    pass_on(c, "one tick of 100 sessions that pass packets on", false);
+    let recorded = "one tick of 100 sessions that pass packets on, their lanes recorded";
+    pass_on(c, recorded, true);
+}
+
+/// Opus packets that go out as they are: 100 sessions, so that the wheel's own wakes do not count.
+fn pass_on(c: &mut Criterion, name: &str, recorded: bool) {
     const SESSIONS: u32 = 100;
     let mut encoder = Encoder::new(EncoderConfig {
         bitrate_bps: 96_000,
@@ -220,9 +226,13 @@ fn passthrough(c: &mut Criterion) {
         .collect();
     let (mut wheel, handle, _janitor) = by_hand(0);
     let mut io = Virtual(0);
+    let mut lanes = vec![];
     let mut writers: Vec<RingWriter> = (0..SESSIONS)
         .map(|_| {
             let (session, _) = open(&handle, 10, 1);
+            if recorded {
+                lanes.push(handle.listen_lanes(session));
+            }
             handle.stop(session, TrackId(1));
             let (writer, reader) = packet_ring(16);
             handle.play(session, TrackId(2), reader, TrackOptions::default());
@@ -234,7 +244,7 @@ fn passthrough(c: &mut Criterion) {
         .collect();
     let mut n = 0;
     let mut spent = std::time::Duration::ZERO;
-    c.bench_function("one tick of 100 sessions that pass packets on", |b| {
+    c.bench_function(name, |b| {
         b.iter_custom(|rounds| {
             spent = std::time::Duration::ZERO;
             for _ in 0..rounds {
@@ -242,6 +252,9 @@ fn passthrough(c: &mut Criterion) {
                     while writer.commit_packet(&song[n % song.len()]) {
                         n += 1;
                     }
+                }
+                for lanes in &mut lanes {
+                    while lanes.next(|_, _| {}).is_some() {}
                 }
                 let begin = std::time::Instant::now();
                 for _ in 0..4 {
@@ -254,6 +267,8 @@ fn passthrough(c: &mut Criterion) {
     });
     let stats = handle.stats();
     assert!(stats.frames_passed > 1000 && stats.frames_encoded < 1000);
+    let lost: u64 = lanes.iter().map(mynah_pulse::LaneReader::lost).sum();
+    assert_eq!(lost, 0, "everything was read");
 }
 
 /// Rust's allocations of one session; libopus adds 48.5 kB for its encoder (design/crates.md 1.2).

@@ -22,11 +22,15 @@ impl Mixer {
     /// knows it any more. *Tick-safe.*
     pub(crate) fn recall(&mut self) -> bool {
         let mut tracks = self.tracks.iter_mut();
-        let known = tracks.any(|track| track.recall(&mut self.out));
-        if known {
-            self.limiter.process(&mut self.out, false);
+        let lane = tracks.find_map(|track| track.recall(&mut self.out).then(|| track.lane()));
+        let Some(lane) = lane else {
+            return false;
+        };
+        if let Some(tap) = &mut self.lanes {
+            tap.before(lane, &self.out);
         }
-        known
+        self.limiter.process(&mut self.out, false);
+        true
     }
 
     /// Nothing of what was mixed is still to come. *Tick-safe.*

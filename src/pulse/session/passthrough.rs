@@ -42,6 +42,7 @@ impl<L> Session<L> {
         if !passing && !enters {
             return None;
         }
+        let lane = track.lane();
         let (len, news) = track.pass(self.packet.frame_room());
         news.into_iter().flatten().for_each(tell);
         if !flows {
@@ -55,6 +56,9 @@ impl<L> Session<L> {
         self.tail = Tail::Passing;
         board.passed.add(1);
         self.packet.set_frame(len, tick);
+        if let Some(tap) = &mut self.mixer.lanes {
+            tap.packet(lane, self.packet.frame());
+        }
         Some(Made::Packet)
     }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use mynah_audio::ramp::RAMP_FRAMES;
-use mynah_audio::{Block, CHANNELS, FRAMES, SILENT_BLOCK};
+use mynah_audio::{Block, CHANNELS, FRAMES, Lane, SILENT_BLOCK};
 
 use crate::event::EventKind;
 use crate::feed::{Feed, Found};
@@ -198,6 +198,9 @@ impl<L> Session<L> {
                 board.sounding.store(true, Relaxed);
                 board.forwarded.add(1);
                 self.packet.set_frame(len, tick);
+                if let Some(lanes) = &mut self.mixer.lanes {
+                    lanes.packet(Lane::Bed, self.packet.frame());
+                }
                 Made::Packet
             }
             Found::Missed => {

@@ -120,6 +120,9 @@ impl<L> Wheel<L> {
             self.board.codec_errors.add(1);
             return;
         }
+        if let Some(lanes) = &mut session.mixer.lanes {
+            lanes.sent(session.packet.tick(), io.now_ns());
+        }
         let (mine, all) = match io.send(&line.link, session.packet.datagram()) {
             Sent::Done => (&board.sent, &self.board.sent),
             Sent::Full => (&board.dropped, &self.board.dropped),

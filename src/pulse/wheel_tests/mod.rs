@@ -20,3 +20,4 @@ mod packets;
 mod passthrough;
 mod rig;
 mod steady;
+mod taps;

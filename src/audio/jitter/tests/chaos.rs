@@ -42,7 +42,9 @@ fn whatever_is_sent_the_bounds_hold_and_the_sound_is_finite() {
                     (sequence, timestamp) = (rng.next() as u16, rng.next() as u32);
                 }
                 4 => now += Duration::from_millis(rng.next() % 2000),
-                5 if rng.next().is_multiple_of(8) => now += Duration::from_secs(rng.next() % 100_000),
+                5 if rng.next().is_multiple_of(8) => {
+                    now += Duration::from_secs(rng.next() % 100_000)
+                }
                 _ => {}
             }
             for _ in 0..rng.next() % 3 {

@@ -1,0 +1,261 @@
+//! `p:<id>/src`: the one thread on which a plugin makes sound of its own (architecture C6, `[audio]`).
+//!
+//! Begun with the first source, apart from the thread that hears: who makes sound may think about it,
+//! and nothing is missed meanwhile. Sources are pulled ahead of time, as much as the pipe to their
+//! track takes. A source that is late is heard as a stall of its own track, by nobody else's plugin.
+
+use crate::{OpError, call::source_options, ears::wait_for, link::Link, sound};
+use mynah_engine::LiveWriter;
+use mynah_plugin::{abi, audio::BLOCK_FLOATS};
+use mynah_wire::GuildId;
+use std::{
+    io,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::{Builder, JoinHandle},
+    time::Duration,
+};
+
+/// Sources of one plugin at once.
+const MAX_SOURCES: usize = 1024;
+/// How often it is looked whether there is room (architecture B5).
+const LOOK: Duration = Duration::from_millis(5);
+/// Position of a block and the next one.
+const FRAMES: u64 = abi::FRAMES as u64;
+
+/// A plugin's source.
+struct Theirs(abi::Source);
+
+// SAFETY: header, mynah_source: made on [control], then used on one thread, the source thread.
+unsafe impl Send for Theirs {}
+
+/// What the header promises of `mynah_block.pcm`.
+#[repr(align(64))]
+struct Aligned([f32; BLOCK_FLOATS]);
+
+struct Mouth {
+    source: Theirs,
+    /// `None` once the sound is over.
+    to: Option<LiveWriter>,
+    frame: u64,
+}
+
+#[derive(Default)]
+struct Orders {
+    new: Vec<Mouth>,
+    open: usize,
+    stop: bool,
+}
+
+#[derive(Default)]
+struct Desk {
+    orders: Mutex<Orders>,
+    changed: Condvar,
+}
+
+impl Desk {
+    fn orders(&self) -> MutexGuard<'_, Orders> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A plugin's source thread, seen from its control thread.
+#[derive(Default)]
+pub(crate) struct Mouths {
+    desk: Arc<Desk>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Mouths {
+    fn begin(&self, link: &Arc<Link>) -> io::Result<()> {
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if thread.is_none() {
+            let (desk, link) = (self.desk.clone(), link.clone());
+            let name = format!("p:{}/src", link.id);
+            *thread = Some(Builder::new().name(name).spawn(move || run(&desk, &link))?);
+        }
+        Ok(())
+    }
+
+    fn open(&self, mouth: Mouth) {
+        let mut orders = self.desk.orders();
+        orders.open += 1;
+        orders.new.push(mouth);
+        drop(orders);
+        self.desk.changed.notify_one();
+    }
+
+    /// Closes every source and waits for the thread: afterwards no plugin code runs on it.
+    pub(crate) fn stop(&self, plugin: &str) {
+        let thread = {
+            let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+            thread.take()
+        };
+        let Some(thread) = thread else {
+            return;
+        };
+        self.desk.orders().stop = true;
+        self.desk.changed.notify_one();
+        wait_for(thread, plugin);
+        *self.desk.orders() = Orders::default();
+    }
+}
+
+impl Link {
+    /// A source is to be heard in a guild; its track. Refused, it is still the plugin's.
+    pub(crate) fn play_source(
+        self: &Arc<Self>,
+        guild: u64,
+        source: abi::Source,
+        options: &[u8],
+    ) -> Result<u64, OpError> {
+        if source.pull.is_none() {
+            return Err(OpError::Invalid("its source has no `pull`".into()));
+        }
+        let options = source_options(guild, options)?;
+        self.grants.require(sound::lane_capability(options.lane))?;
+        if self.mouths.desk.orders().open >= MAX_SOURCES {
+            return Err(OpError::Busy("it plays too many sources".into()));
+        }
+        self.mouths
+            .begin(self)
+            .map_err(|error| OpError::Failed(format!("no thread to make sound on: {error}")))?;
+        let (to, live) = mynah_engine::live();
+        let track = {
+            let _runtime = self.hub.runtime.enter();
+            let runner = &self.hub.runner;
+            runner.play_live(GuildId::new(guild), live, options)?
+        };
+        self.hub.own(self, track);
+        self.mouths.open(Mouth {
+            source: Theirs(source),
+            to: Some(to),
+            frame: 0,
+        });
+        Ok(track)
+    }
+}
+
+/// The thread.
+fn run(desk: &Desk, link: &Link) {
+    let mut room = Box::new(Aligned([0.0; BLOCK_FLOATS]));
+    let mut mouths: Vec<Mouth> = Vec::new();
+    loop {
+        let stop = orders(desk, &mut mouths);
+        if !stop {
+            for mouth in &mut mouths {
+                speak(link, mouth, &mut room);
+            }
+        }
+        let over = mouths.extract_if(.., |mouth| stop || mouth.to.is_none());
+        let over: Vec<Mouth> = over.collect();
+        desk.orders().open -= over.len();
+        for mouth in over {
+            close(mouth);
+        }
+        if stop {
+            return;
+        }
+    }
+}
+
+/// Waits for orders, or until a pipe may have room. True at the end.
+fn orders(desk: &Desk, mouths: &mut Vec<Mouth>) -> bool {
+    let mut orders = desk.orders();
+    if mouths.is_empty() {
+        while !orders.stop && orders.new.is_empty() {
+            let waited = desk.changed.wait(orders);
+            orders = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+    } else if !orders.stop && orders.new.is_empty() {
+        let waited = desk.changed.wait_timeout(orders, LOOK);
+        orders = waited.unwrap_or_else(PoisonError::into_inner).0;
+    }
+    mouths.append(&mut orders.new);
+    orders.stop
+}
+
+/// Fills the pipe, as far as there is sound and room.
+fn speak(link: &Link, mouth: &mut Mouth, room: &mut Aligned) {
+    let Some(to) = &mut mouth.to else {
+        return;
+    };
+    if to.is_abandoned() {
+        mouth.to = None;
+        return;
+    }
+    for _ in 0..to.room() {
+        match pull(&mouth.source, mouth.frame, room) {
+            Ok((flags, more)) => {
+                if more {
+                    if flags & abi::SILENT != 0 {
+                        room.0.fill(0.0);
+                    }
+                    to.put(&room.0);
+                    mouth.frame += FRAMES;
+                }
+                if !more || flags & abi::LAST != 0 {
+                    mouth.to = None;
+                    return;
+                }
+            }
+            Err(status) => {
+                let words = if status == abi::E_PANIC {
+                    link.set_fault("it panicked while it made sound".to_owned());
+                    link.mailbox.fault();
+                    "its plugin panicked"
+                } else {
+                    "its plugin could not make it"
+                };
+                if let Some(to) = mouth.to.take() {
+                    to.fail(format!("{words} ({status})"));
+                }
+                return;
+            }
+        }
+    }
+}
+
+/// One block: its flags, and whether there is one; or the status below zero.
+fn pull(source: &Theirs, frame: u64, room: &mut Aligned) -> Result<(u32, bool), abi::Status> {
+    let Some(pull) = source.0.pull else {
+        return Err(abi::E_UNSUPPORTED);
+    };
+    let mut block = abi::Block {
+        size: size_of::<abi::Block>() as u32,
+        layout: abi::STEREO_INTERLEAVED,
+        pcm: room.0.as_mut_ptr(),
+        opus: core::ptr::null_mut(),
+        opus_cap: 0,
+        opus_len: 0,
+        frame,
+        flags: 0,
+    };
+    // SAFETY: header, mynah_source.pull: this thread only; the block lives for the call.
+    let status = unsafe { pull(source.0.self_, &raw mut block) };
+    if status < 0 {
+        return Err(status);
+    }
+    if block.layout == abi::STEREO_PLANAR {
+        interleave(&mut room.0);
+    } else if block.layout != abi::STEREO_INTERLEAVED {
+        // There was no room for packets, so there can be none.
+        return Err(abi::E_UNSUPPORTED);
+    }
+    Ok((block.flags, status > 0))
+}
+
+fn interleave(block: &mut [f32; BLOCK_FLOATS]) {
+    let planar = *block;
+    let (left, right) = planar.split_at(BLOCK_FLOATS / 2);
+    let frames = block.chunks_exact_mut(2).zip(left.iter().zip(right));
+    for (frame, (left, right)) in frames {
+        frame.copy_from_slice(&[*left, *right]);
+    }
+}
+
+fn close(mouth: Mouth) {
+    if let Some(close) = mouth.source.0.close {
+        // SAFETY: header, mynah_source.close: the last call, on the one thread that made the others.
+        unsafe { close(mouth.source.0.self_) };
+    }
+}
