@@ -20,7 +20,10 @@ const ARROWS: &[(&str, &str)] = &[
         "mynah-pulse",
         "mynah-session mynah-audio mynah-wire mynah-dave",
     ),
-    ("mynah-ear", "mynah-session mynah-audio mynah-wire"),
+    (
+        "mynah-ear",
+        "mynah-session mynah-audio mynah-wire mynah-dave",
+    ),
     (
         "mynah-engine",
         "mynah-pulse mynah-ear mynah-media mynah-session mynah-audio mynah-wire mynah-dave",
@@ -35,10 +38,10 @@ const ARROWS: &[(&str, &str)] = &[
         "mynah-session mynah-audio mynah-media mynah-wire mynah-dave",
     ),
     ("mynah-music", "mynah-plugin"),
-    ("mynah-recorder", ""),
+    ("mynah-recorder", "mynah-plugin"),
     (
         "mynah",
-        "mynah-host mynah-engine mynah-server mynah-users mynah-music mynah-plugin mynah-wire mynah-audio mynah-media",
+        "mynah-host mynah-engine mynah-server mynah-users mynah-music mynah-recorder mynah-plugin mynah-wire mynah-audio mynah-media",
     ),
 ];
 

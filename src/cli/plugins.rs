@@ -10,10 +10,12 @@ use super::exit::{Failure, chain};
 use super::settings::absolute;
 
 /// The plugins linked into this program.
-const BUILT_IN: [&mynah_plugin::abi::Entry; 1] = [&mynah_music::ENTRY];
+const BUILT_IN: [&mynah_plugin::abi::Entry; 2] = [&mynah_music::ENTRY, &mynah_recorder::ENTRY];
 
 /// The plugin whose `library` is `[paths] library` unless its table has one of its own.
 const WITH_LIBRARY: &str = "music";
+/// The plugin whose `folder` is `recordings` in the data folder.
+const WITH_FOLDER: &str = "recorder";
 
 /// Calls `judge` with a check for every plugin.
 pub(super) fn with_checks<T>(judge: impl FnOnce(&[PluginCheck<'_>]) -> T) -> T {
@@ -109,6 +111,10 @@ pub(super) async fn start(
 /// The plugin's own keys, with the folders that all plugins share.
 fn settings(config: &Config, plugin: &Plugin) -> Value {
     let mut settings = plugin.settings.clone();
+    if let (WITH_FOLDER, Some(table)) = (plugin.id.as_str(), settings.as_object_mut()) {
+        let folder = absolute(&recordings(config)).display().to_string();
+        table.insert("folder".into(), json!(folder));
+    }
     if let (WITH_LIBRARY, Some(table)) = (plugin.id.as_str(), settings.as_object_mut()) {
         let folders: Vec<String> = config
             .paths
@@ -121,20 +127,25 @@ fn settings(config: &Config, plugin: &Plugin) -> Value {
     settings
 }
 
+/// Where recordings are kept.
+pub(super) fn recordings(config: &Config) -> std::path::PathBuf {
+    config.paths.data.join("recordings")
+}
+
 /// What a built-in plugin is granted when the file does not say: what it asks for, but files only in
-/// its library.
+/// its library and its own folder.
 fn granted(need: &str, settings: &Value) -> Vec<String> {
-    if need != "fs.read:*" {
+    let Some(kind) = need
+        .strip_suffix(":*")
+        .filter(|kind| kind.starts_with("fs."))
+    else {
         return vec![need.to_owned()];
-    }
-    let folders = settings
-        .get("library")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
+    };
+    let library = settings.get("library").and_then(Value::as_array);
+    let folders = library.into_iter().flatten().chain(settings.get("folder"));
     folders
         .filter_map(Value::as_str)
-        .map(|folder| format!("fs.read:{folder}"))
+        .map(|folder| format!("{kind}:{folder}"))
         .collect()
 }
 
@@ -165,6 +176,21 @@ mod tests {
     }
 
     #[test]
+    fn the_shipped_file_shows_the_keys_of_the_recorder_with_its_defaults() {
+        for own in mynah_recorder::KEYS {
+            let shown = keys::find("plugins.recorder", own.name);
+            let shown = shown.map(|key| key.default);
+            assert_eq!(shown, Some(own.default), "{}", own.name);
+        }
+        let shown =
+            keys::names("plugins.recorder").filter(|name| !keys::PLUGIN_KEYS.contains(name));
+        for name in shown {
+            let is_known = mynah_recorder::KEYS.iter().any(|own| own.name == name);
+            assert!(is_known, "{name} is gone");
+        }
+    }
+
+    #[test]
     fn a_built_in_plugin_reads_files_in_its_library_only() {
         let settings = json!({ "library": ["/srv/music", "more"] });
         assert_eq!(
@@ -172,5 +198,10 @@ mod tests {
             ["fs.read:/srv/music", "fs.read:more"]
         );
         assert_eq!(granted("net.http:*", &settings), ["net.http:*"]);
+        let settings = json!({ "folder": "/srv/recordings" });
+        assert_eq!(
+            granted("fs.write:*", &settings),
+            ["fs.write:/srv/recordings"]
+        );
     }
 }

@@ -3,6 +3,10 @@
 //! The shipped `bot.toml` is generated from it ([`super::shipped`]), unknown keys are told from known
 //! ones by it, and every default is read from it by the same code that reads the file.
 
+mod recorder;
+
+use recorder::RECORDER;
+
 /// How the environment twin of a key is read, and what a message calls the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -110,6 +114,12 @@ pub const SECTIONS: &[Section] = &[
             "/filter, /previous, /replay, /leave.",
         ],
     },
+    Section {
+        name: "plugins.recorder",
+        docs: &[
+            "Recordings of voice channels, one track for each person: /record, `mynah recording`.",
+        ],
+    },
 ];
 
 const fn set(
@@ -147,7 +157,7 @@ const fn example(
 }
 
 /// Every key, in the order of the shipped file.
-pub const KEYS: &[Key] = &[
+const KEYS: &[Key] = &[
     set("", "schema", Kind::Toml, "1", &["Version of this format."]),
     // ---------------------------------------------------------------------------------------
     set(
@@ -473,18 +483,22 @@ pub const KEYS: &[Key] = &[
     ),
 ];
 
+/// Every key, in the order of the shipped file.
+pub fn all() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().chain(RECORDER)
+}
+
 /// Keys of the host that every plugin's table may have; all others are the plugin's own.
 pub const PLUGIN_KEYS: &[&str] = &["enabled", "grant"];
 
 /// The key of that name.
 pub fn find(section: &str, name: &str) -> Option<&'static Key> {
-    KEYS.iter()
-        .find(|key| key.section == section && key.name == name)
+    all().find(|key| key.section == section && key.name == name)
 }
 
 /// The names that are known in a table.
 pub fn names(section: &str) -> impl Iterator<Item = &'static str> {
-    KEYS.iter()
+    all()
         .filter(move |key| key.section == section)
         .map(|key| key.name)
 }

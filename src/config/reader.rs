@@ -190,9 +190,8 @@ impl<'a> Reader<'a> {
 
     fn unknown(&mut self, section: &str, entry: &Entry, known: impl Iterator<Item = &'static str>) {
         let known: Vec<&str> = known.collect();
-        let elsewhere = keys::KEYS
-            .iter()
-            .find(|key| key.name == entry.name && !PLUGIN_KEYS.contains(&key.name));
+        let elsewhere =
+            keys::all().find(|key| key.name == entry.name && !PLUGIN_KEYS.contains(&key.name));
         let variable = self.is_variable(&entry.place);
         let shown = |section: &str, name: &str| match (variable, section) {
             (true, "") => keys::variable(name),

@@ -1,6 +1,6 @@
 //! The text of the shipped `bot.toml`, generated from the key table (conventions, rule 28).
 
-use super::keys::{KEYS, Key, SECTIONS, Shipped};
+use super::keys::{Key, SECTIONS, Shipped, all};
 
 const HEAD: &str = "\
 # Mynah's settings. As shipped, `mynah` runs on the embedded server: nothing to set, no token.
@@ -25,7 +25,7 @@ pub fn text() -> String {
 }
 
 fn keys(text: &mut String, section: &str) {
-    for key in KEYS.iter().filter(|key| key.section == section) {
+    for key in all().filter(|key| key.section == section) {
         one(text, key);
     }
 }

@@ -42,6 +42,30 @@ pub const fn us_in(frames: u64) -> u64 {
     frames / 48 * 1_000 + frames % 48 * 1_000 / 48
 }
 
+/// A moment in milliseconds since 1970 (UTC) as `2026-11-23_07-55-12`: what recordings are called.
+#[must_use]
+pub fn stamp(unix_ms: u64) -> String {
+    let seconds = unix_ms / 1_000;
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Days to a date by eras of 400 years (Howard Hinnant, "chrono-Compatible Low-Level Date
+    // Algorithms", civil_from_days).
+    let z = days + 719_468;
+    let era = z / 146_097;
+    let of_era = z % 146_097;
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
+    let year = year + era * 400 + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}_{hour:02}-{minute:02}-{second:02}")
+}
+
 /// Why the recorder could not do something.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -96,4 +120,14 @@ pub(crate) fn at<T>(path: &Path, result: io::Result<T>) -> Result<T, RecorderErr
         path: path.to_owned(),
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_stamp_is_the_utc_date_leap_days_included() {
+        assert_eq!(super::stamp(0), "1970-01-01_00-00-00");
+        assert_eq!(super::stamp(951_782_400_000), "2000-02-29_00-00-00");
+        assert_eq!(super::stamp(1_795_420_512_999), "2026-11-23_07-55-12");
+    }
 }

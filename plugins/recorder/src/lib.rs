@@ -1,7 +1,9 @@
 //! The recorder: one Ogg Opus file per person, in step with each other, whole after any crash.
 //!
-//! This is the pure core: packets, times and a folder go in, files come out. Nothing here knows Discord,
+//! [`core`] is pure: packets, times and a folder go in, files come out. Nothing there knows Discord,
 //! reads a clock or starts a thread. The format on disk is described in `plugins/recorder/README.md`.
+//! `plugin` puts it on the plugin SDK: `/record`, the panel, consent, the disk thread.
+//! [`export_job`] makes files of a finished recording, for the plugin and for the command line.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     test,
@@ -14,3 +16,9 @@
 )]
 
 pub mod core;
+pub mod export_job;
+mod plugin;
+
+pub use plugin::{Config, Indicator, KEYS, Key, Recorder, commands};
+
+mynah_plugin::export!(Recorder);

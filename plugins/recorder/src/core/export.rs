@@ -15,6 +15,7 @@ mod flac;
 mod labels;
 pub mod zip;
 
+pub(crate) use flac::Flac;
 pub use flac::flac;
 pub use labels::{audacity_labels, webvtt};
 
@@ -163,47 +164,70 @@ pub fn wav(track: &Path, range: Range<u64>, to: &Path) -> Result<u64, RecorderEr
 /// # Errors
 /// When a track cannot be decoded or the file not written.
 pub fn mix(tracks: &[&Path], range: Range<u64>, to: &Path) -> Result<u64, RecorderError> {
-    let mut voices = Vec::new();
-    for track in tracks {
-        voices.push((
-            Decoded::open(track, range.clone())?,
-            VecDeque::<f32>::new(),
-            false,
-        ));
-    }
+    let mut mixed = Mixed::open(tracks, range)?;
     let mut out = Wav::create(to)?;
-    let mut sum = vec![0.0_f32; 1_920];
-    loop {
-        sum.fill(0.0);
+    while let Some(block) = mixed.next_block()? {
+        out.put(block)?;
+    }
+    out.finish()
+}
+
+/// Several tracks as one sound.
+pub struct Mixed {
+    /// Each with what it decoded beyond the block, and whether it has ended.
+    voices: Vec<(Decoded, VecDeque<f32>, bool)>,
+    sum: Vec<f32>,
+}
+
+impl Mixed {
+    /// Opens tracks of ours for a range in frames of the timeline.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn open(tracks: &[&Path], range: Range<u64>) -> Result<Self, RecorderError> {
+        let mut voices = Vec::new();
+        for track in tracks {
+            let decoded = Decoded::open(track, range.clone())?;
+            voices.push((decoded, VecDeque::new(), false));
+        }
+        Ok(Self {
+            voices,
+            sum: vec![0.0; 1_920],
+        })
+    }
+
+    /// The next 20 ms or less of their sum; `None` when all have ended.
+    ///
+    /// # Errors
+    /// When one cannot be read or decoded.
+    pub fn next_block(&mut self) -> Result<Option<&[f32]>, RecorderError> {
+        self.sum.fill(0.0);
         let mut longest = 0;
-        for (decoded, ready, ended) in &mut voices {
-            while ready.len() < sum.len() && !*ended {
+        for (decoded, ready, ended) in &mut self.voices {
+            while ready.len() < self.sum.len() && !*ended {
                 match decoded.next_block()? {
                     Some(block) => ready.extend(block),
                     None => *ended = true,
                 }
             }
-            let count = ready.len().min(sum.len());
+            let count = ready.len().min(self.sum.len());
             longest = longest.max(count);
-            for (place, sample) in sum.iter_mut().zip(ready.drain(..count)) {
+            for (place, sample) in self.sum.iter_mut().zip(ready.drain(..count)) {
                 *place += sample;
             }
         }
-        if longest == 0 {
-            return out.finish();
-        }
-        out.put(sum.get(..longest).unwrap_or(&sum))?;
+        Ok(self.sum.get(..longest).filter(|block| !block.is_empty()))
     }
 }
 
-struct Wav {
+pub(crate) struct Wav {
     path: PathBuf,
     file: BufWriter<File>,
     bytes: u64,
 }
 
 impl Wav {
-    fn create(path: &Path) -> Result<Self, RecorderError> {
+    pub(crate) fn create(path: &Path) -> Result<Self, RecorderError> {
         let mut wav = Self {
             path: path.to_owned(),
             file: BufWriter::with_capacity(1 << 16, at(path, File::create(path))?),
@@ -213,7 +237,7 @@ impl Wav {
         Ok(wav)
     }
 
-    fn put(&mut self, block: &[f32]) -> Result<(), RecorderError> {
+    pub(crate) fn put(&mut self, block: &[f32]) -> Result<(), RecorderError> {
         let bytes: Vec<u8> = block
             .iter()
             .flat_map(|sample| to_i16(*sample).to_le_bytes())
@@ -223,7 +247,7 @@ impl Wav {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<u64, RecorderError> {
+    pub(crate) fn finish(mut self) -> Result<u64, RecorderError> {
         at(&self.path, self.file.seek(SeekFrom::Start(0)))?;
         at(&self.path, self.file.write_all(&wav_header(self.bytes)))?;
         at(&self.path, self.file.flush())?;

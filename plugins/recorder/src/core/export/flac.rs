@@ -22,7 +22,7 @@ pub fn flac(track: &Path, range: Range<u64>, to: &Path) -> Result<u64, RecorderE
     out.finish()
 }
 
-struct Flac {
+pub(crate) struct Flac {
     path: PathBuf,
     file: BufWriter<File>,
     left: Vec<i32>,
@@ -32,7 +32,7 @@ struct Flac {
 }
 
 impl Flac {
-    fn create(path: &Path) -> Result<Self, RecorderError> {
+    pub(crate) fn create(path: &Path) -> Result<Self, RecorderError> {
         let mut flac = Self {
             path: path.to_owned(),
             file: BufWriter::with_capacity(1 << 16, at(path, File::create(path))?),
@@ -45,7 +45,7 @@ impl Flac {
         Ok(flac)
     }
 
-    fn put(&mut self, block: &[f32]) -> Result<(), RecorderError> {
+    pub(crate) fn put(&mut self, block: &[f32]) -> Result<(), RecorderError> {
         for frame in block.chunks_exact(2) {
             if let [left, right] = frame {
                 self.left.push(i32::from(to_i16(*left)));
@@ -71,7 +71,7 @@ impl Flac {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<u64, RecorderError> {
+    pub(crate) fn finish(mut self) -> Result<u64, RecorderError> {
         self.write_block()?;
         at(&self.path, self.file.seek(SeekFrom::Start(0)))?;
         at(&self.path, self.file.write_all(&head(self.frames)))?;
