@@ -9,8 +9,11 @@ use super::ogg::{Head, Pager};
 use super::packet::{conceal, silence};
 use super::timeline::{Arrived, Output, Piece, Sound, Timeline};
 
-/// How long a packet waits in an open page at most: 1 s.
-const FLUSH_US: u64 = 1_000_000;
+/// A page with sound is on the disk so soon after its first packet. With what packets wait for before
+/// they are put, less than a second of what was said is ever missing.
+const FLUSH_SOUND_US: u64 = 600_000;
+/// Silence can wait longer: larger pages make smaller files.
+const FLUSH_SILENCE_US: u64 = 1_000_000;
 
 /// A track that is being written.
 #[derive(Debug)]
@@ -22,6 +25,8 @@ pub struct Track {
     pages: Vec<u8>,
     records: Vec<u8>,
     waiting_since_us: Option<u64>,
+    /// The open page holds more than silence.
+    sounds: bool,
 }
 
 impl Track {
@@ -38,6 +43,7 @@ impl Track {
             pages: Vec::new(),
             records: Vec::new(),
             waiting_since_us: None,
+            sounds: false,
         };
         track.sound.append(&head.pages())?;
         track.index.append(&index::header())?;
@@ -62,12 +68,17 @@ impl Track {
     pub fn drain(&mut self, now_us: u64) -> Result<(), RecorderError> {
         self.timeline.drain(now_us);
         self.gather(now_us);
+        let patience_us = match self.sounds {
+            true => FLUSH_SOUND_US,
+            false => FLUSH_SILENCE_US,
+        };
         if self
             .waiting_since_us
-            .is_some_and(|since| now_us.saturating_sub(since) >= FLUSH_US)
+            .is_some_and(|since| now_us.saturating_sub(since) >= patience_us)
         {
             self.pager.flush(&mut self.pages);
             self.waiting_since_us = None;
+            self.sounds = false;
         }
         self.write()
     }
@@ -112,19 +123,25 @@ impl Track {
     }
 
     fn gather(&mut self, now_us: u64) {
+        let mut since_us = now_us;
         while let Some(output) = self.timeline.pop() {
             match output {
                 Output::Piece(piece) => self.put(&piece),
-                Output::Entry(entry) => index::write(&entry, &mut self.records),
+                Output::Entry(entry) => {
+                    // What was held back has waited already: a crash must not cost more than a second.
+                    since_us = since_us.min(entry.arrived.arrival_us);
+                    index::write(&entry, &mut self.records);
+                }
             }
         }
         if self.pager.is_waiting() {
-            self.waiting_since_us.get_or_insert(now_us);
+            self.waiting_since_us.get_or_insert(since_us);
         }
     }
 
     fn put(&mut self, piece: &Piece) {
         let before = self.pages.len();
+        self.sounds |= piece.sound != Sound::Silence;
         match &piece.sound {
             Sound::Packet(packet) => self.pager.put(packet, piece.frames as u32, &mut self.pages),
             Sound::Silence => {
@@ -142,6 +159,7 @@ impl Track {
         }
         if self.pages.len() > before {
             self.waiting_since_us = None;
+            self.sounds = false;
         }
     }
 
