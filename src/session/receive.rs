@@ -53,6 +53,9 @@ const FORGET_AFTER: Duration = Duration::from_secs(10);
 /// How long in a call that goes plain somebody may not have heard of it and seal on: as long as a
 /// lost connection can be resumed. To whom has no keys that must not sound.
 const SEALED_AFTERWARDS: Duration = Duration::from_secs(60);
+/// How long after the first key of somebody their frames may be sealed for an epoch before it:
+/// transitions are executed after 2 s at most (dave.md section 9).
+const SETTLES_IN: Duration = Duration::from_secs(2);
 /// More failures in a row than this are no accident (dave.md section 4).
 const MAX_FAILURES: u32 = 36;
 
@@ -383,7 +386,12 @@ impl Receiver {
             Err(FrameError::NoKey) => Verdict::Wait(Need::Key),
             // Perhaps of an epoch to come; in that of an old key its generation may be impossible.
             Err(_) => {
-                if is_new {
+                // Right after a join the others still use keys from before it, until the transition is
+                // executed: that is no reason to begin anew, which would interrupt everybody again.
+                let settles = voice
+                    .keyed_since
+                    .is_some_and(|since| !voice.has_opened && now < since + SETTLES_IN);
+                if is_new && !settles {
                     voice.failures += 1;
                     if voice.failures > MAX_FAILURES {
                         voice.failures = 0;

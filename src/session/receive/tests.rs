@@ -180,11 +180,36 @@ fn a_frame_counts_once() {
 }
 
 #[test]
+fn frames_from_before_we_came_are_no_reason_to_begin_anew() {
+    let mut rig = Rig::new();
+    let mut mouth = Mouth::new(2);
+    rig.learn(&mouth);
+    rig.key(2, 7);
+    // The others have not executed the transition that adds us.
+    mouth.key(6);
+    let since = rig.now;
+    while rig.now < since + SETTLES_IN {
+        let (head, frame) = mouth.say("before");
+        rig.frame(head, &frame);
+        assert_eq!(rig.receiver.undecryptable(), None);
+        rig.now += Duration::from_millis(20);
+    }
+    // Somebody who never does is reported.
+    let said = (0..40).find(|_| {
+        let (head, frame) = mouth.say("still before");
+        rig.frame(head, &frame);
+        rig.receiver.undecryptable().is_some()
+    });
+    assert_eq!(said, Some(36));
+}
+
+#[test]
 fn thirty_seven_failures_in_a_row_are_reported_once_and_good_frames_in_between_are_not() {
     let mut rig = Rig::new();
     let mut mouth = Mouth::new(2);
     rig.learn(&mouth);
     rig.key(2, 1);
+    rig.now += SETTLES_IN;
     let mut reports = 0;
     for round in 0..74 {
         mouth.key(99);
