@@ -116,10 +116,14 @@ impl Recorder {
             return;
         };
         let mut text = format!(
-            "**{}** · <#{}> · started by <@{}> <t:{}:f> · {}\n",
+            "**{}** · <#{}>{} · <t:{}:f> · {}\n",
             label(&manifest),
             manifest.channel,
-            manifest.starter,
+            // 0: they opted out, and are named nowhere.
+            match manifest.starter.as_str() {
+                "0" => String::new(),
+                starter => format!(" · started by <@{starter}>"),
+            },
             manifest.started_ms / 1_000,
             clock(manifest.length_us)
         );

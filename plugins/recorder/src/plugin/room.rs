@@ -79,6 +79,14 @@ impl Room {
         lock(&self.scribe.shared.excluded).contains(&user)
     }
 
+    /// Somebody as events name them: those who opted out are named nowhere.
+    pub fn written(&self, user: UserId) -> String {
+        match self.is_excluded(user.get()) {
+            true => "somebody".to_owned(),
+            false => user.to_string(),
+        }
+    }
+
     /// The panel's text.
     pub fn panel_text(&self, now_us: u64, people: &People) -> String {
         let seen = self.scribe.seen();

@@ -58,18 +58,19 @@ impl Recorder {
             return;
         };
         let (at, by) = (room.at(now_us), asked.user_id());
+        let written = room.written(by);
         let words = match (room.paused, pause) {
             (true, true) => "The recording is paused already.".to_owned(),
             (false, false) => "The recording runs; there is nothing to resume.".to_owned(),
             (_, true) => {
-                room.scribe.order(Job::Pause(at, by.to_string()));
+                room.scribe.order(Job::Pause(at, written));
                 format!(
                     "⏸️ Paused by <@{by}> at {}: only silence is written.",
                     clock(at)
                 )
             }
             (_, false) => {
-                room.scribe.order(Job::Resume(at, by.to_string()));
+                room.scribe.order(Job::Resume(at, written));
                 format!("🔴 <@{by}> goes on with the recording at {}.", clock(at))
             }
         };
@@ -126,15 +127,15 @@ impl Recorder {
         asked: Interaction,
         guild: GuildId,
     ) {
-        match self.rooms.get(&guild) {
+        let by = match self.rooms.get(&guild) {
             None => return cx.detach("an answer", asked.refuse(words::NOTHING_RUNS)),
             Some(room) if room.ending => {
                 return cx.detach("an answer", asked.refuse(words::ENDS));
             }
-            Some(_) => {}
-        }
+            Some(room) => room.written(asked.user_id()),
+        };
         let deferred = asked.defer(false);
-        let reason = format!("stopped by {}", asked.user_id());
+        let reason = format!("stopped by {by}");
         cx.spawn(deferred, move |recorder, cx, deferred| {
             if let Err(error) = deferred {
                 error.log(cx, "saying that it takes a moment");

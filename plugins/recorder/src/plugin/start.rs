@@ -134,8 +134,12 @@ impl Recorder {
             id,
             title,
         } = one;
+        let whom = match starter.get() {
+            0 => String::new(),
+            _ => format!("<@{starter}> "),
+        };
         let words = format!(
-            "<@{starter}> Your recording `{id}` was cut off when I stopped. It has been made whole: at \
+            "{whom}Your recording `{id}` was cut off when I stopped. It has been made whole: at \
              most the last second is missing. `/record export` makes files of it."
         );
         post(cx, channel, words);
@@ -293,7 +297,11 @@ impl Recorder {
             id: id.clone(),
             guild: guild.get(),
             channel: ready.channel.get(),
-            starter: wish.starter.get(),
+            // Who opted out is named nowhere, as nobody's number.
+            starter: match excluded.contains(&wish.starter.get()) {
+                true => 0,
+                false => wish.starter.get(),
+            },
             title: wish.title.clone(),
             consent: "notice".into(),
             previous: wish.previous.clone(),

@@ -1,1 +1,163 @@
-//! Tests.
+//! The plugin behind the real C table, with a scripted host and people who are heard.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+
+use mynah_plugin::testing::{Answer, Request, Stage};
+use mynah_plugin::{Error, GuildId, Packet, UserId, Why};
+use serde_json::{Value, json};
+
+use crate::ENTRY;
+
+const GUILD: GuildId = GuildId::new(1);
+const ANN: u64 = 5;
+const BOB: u64 = 660_066_006_600;
+
+/// Whether the host lets people know.
+#[derive(Default)]
+struct Host {
+    may_nick: bool,
+    may_play: bool,
+}
+
+fn answer(host: &Host, request: &Request) -> Answer {
+    let path = request.args["path"].as_str().unwrap_or_default();
+    let nick = request.args["method"] == "PATCH" && path.ends_with("/members/@me");
+    Answer::Done(match request.kind.as_str() {
+        "timer" => return Answer::Later,
+        "voice.state" => json!({ "channel_id": "20", "bot_channel_id": null }),
+        "voice.people" => json!({ "user_ids": ["5", BOB.to_string()] }),
+        "voice.play" if host.may_play => json!({ "track": 1 }),
+        "voice.play" => return Answer::Failed(Error::failed("no sound")),
+        "rest" if nick && !host.may_nick => return Answer::Failed(Error::failed("no nick")),
+        "rest" if path.contains("/members/") => {
+            let id = path.rsplit('/').next().unwrap();
+            json!({ "nick": null, "user": { "id": id, "username": format!("n{id}") } })
+        }
+        "rest" => json!({ "id": "9", "channel_id": "3", "username": "mynah" }),
+        _ => json!(null),
+    })
+}
+
+fn stage(folder: &Path) -> (Stage, Rc<RefCell<Host>>) {
+    let config = json!({ "folder": folder, "warn_free": "0", "stop_free": "0" });
+    let host = Rc::new(RefCell::new(Host::default()));
+    let mut stage = Stage::start(&ENTRY, &config).unwrap();
+    let script = host.clone();
+    stage.script(move |request| answer(&script.borrow(), request));
+    (stage, host)
+}
+
+/// Somebody with or without the right to record says a command.
+fn says(stage: &mut Stage, user: u64, staff: bool, command: &str, options: Value) -> Vec<String> {
+    stage.requests();
+    stage.event(
+        "INTERACTION_CREATE",
+        &json!({
+            "id": "77", "token": "t", "application_id": "9", "type": 2, "guild_id": "1", "channel_id": "3",
+            "member": { "user": { "id": user.to_string(), "username": "x" },
+                        "permissions": if staff { "32" } else { "0" } },
+            "data": { "name": "record", "type": 1,
+                      "options": [{ "name": command, "type": 1, "options": options }] },
+        }),
+    );
+    stage.said()
+}
+
+/// Each of them speaks for a second, with a packet that can be found again.
+fn speak(stage: &mut Stage, tick: &mut u64, speakers: &[(u64, &[u8])]) {
+    for _ in 0..50 {
+        *tick += 1;
+        stage.advance(20_000);
+        let packets: Vec<Packet<'_>> = speakers
+            .iter()
+            .map(|(user, opus)| Packet {
+                user: Some(UserId::new(*user)),
+                lane: None,
+                ssrc: *user as u32,
+                sequence: *tick as u16,
+                timestamp: *tick as u32 * 960,
+                arrival_us: *tick * 20_000,
+                opus,
+                unopened: false,
+            })
+            .collect();
+        stage.hear(GUILD, *tick, &packets, &[]);
+    }
+}
+
+/// Everything below a folder, names and contents, but the list of opt-outs.
+fn everything(folder: &Path) -> Vec<u8> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        all.extend(path.to_string_lossy().bytes());
+        if path.is_dir() {
+            all.extend(everything(&path));
+        } else if !path.ends_with("optout.json") {
+            all.extend(std::fs::read(&path).unwrap());
+        }
+    }
+    all
+}
+
+fn holds(all: &[u8], part: &[u8]) -> bool {
+    all.windows(part.len()).any(|window| window == part)
+}
+
+#[test]
+fn nothing_is_written_when_nobody_can_be_told_and_one_way_is_enough() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut stage, host) = stage(folder.path());
+    let said = says(&mut stage, ANN, false, "start", json!([]));
+    assert_eq!(said, [super::words::NOT_ALLOWED]);
+    let said = says(&mut stage, ANN, true, "start", json!([]));
+    assert_eq!(said.last().unwrap(), super::words::NO_INDICATOR);
+    assert!(stage.listenings().is_empty());
+    assert!(!folder.path().join("1").exists(), "nothing was begun");
+    host.borrow_mut().may_play = true;
+    let said = says(&mut stage, ANN, true, "start", json!([]));
+    assert!(said.last().unwrap().contains("Recording <#20>"), "{said:?}");
+    assert_eq!(stage.listenings().len(), 1);
+    let said = says(&mut stage, ANN, true, "start", json!([]));
+    assert_eq!(said, [super::words::RUNS_ALREADY]);
+    let unknown = json!([{ "name": "id", "type": 3, "value": "../.." }]);
+    assert_eq!(
+        says(&mut stage, ANN, true, "info", unknown),
+        [super::words::NO_SUCH]
+    );
+    stage.stop(Why::Shutdown);
+    assert_eq!(stage.failed(), None);
+}
+
+#[test]
+fn who_opted_out_reaches_the_disk_with_neither_a_packet_nor_an_id() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut stage, host) = stage(folder.path());
+    host.borrow_mut().may_nick = true;
+    let said = says(&mut stage, BOB, false, "optout", json!([]));
+    assert_eq!(said, [super::words::OPTED_OUT]);
+    // Who opted out may record others, and is named nowhere even so.
+    says(&mut stage, BOB, true, "start", json!([]));
+    for command in ["pause", "resume"] {
+        says(&mut stage, BOB, true, command, json!([]));
+    }
+    let (ann, bob, late) = (b"\xfcann's voice", b"\xfcbob's voice", b"\xfcafterwards");
+    let mut tick = 0;
+    speak(&mut stage, &mut tick, &[(ANN, ann), (BOB, bob)]);
+    // Ann goes on unheard from here.
+    says(&mut stage, ANN, false, "optout", json!([]));
+    speak(&mut stage, &mut tick, &[(ANN, late), (BOB, bob)]);
+    says(&mut stage, BOB, true, "stop", json!([]));
+    stage.stop(Why::Shutdown);
+    assert_eq!(stage.failed(), None);
+    let all = everything(folder.path());
+    assert!(holds(&all, b"stopped by somebody"));
+    assert!(holds(&all, ann), "what Ann said before is there");
+    assert!(!holds(&all, late), "and nothing after");
+    assert!(!holds(&all, bob));
+    assert!(!holds(&all, BOB.to_string().as_bytes()));
+    assert!(!holds(&all, &BOB.to_le_bytes()));
+    assert!(holds(&all, b"\"state\": \"stopped\"") || holds(&all, b"\"state\":\"stopped\""));
+}
