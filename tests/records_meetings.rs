@@ -213,6 +213,32 @@ async fn an_export_is_attached_and_ctrl_c_finishes_what_runs() {
     };
     assert!(attached.contains("attachments"), "{attached}");
 
+    // The command line finds it as well, while the bot runs.
+    let mynah = |args: &[&str]| {
+        let all = [&["recording"], args].concat();
+        mynah_testkit::run(MYNAH, scene.path(), &all, &[])
+    };
+    let listed = mynah(&["list", "--json"]);
+    assert!(listed.stdout.contains(&manifest.id), "{}", listed.stderr);
+    assert_eq!(mynah(&["verify", &manifest.id]).code(), 0);
+    let made = mynah(&[
+        "export",
+        &manifest.id,
+        "--format",
+        "wav",
+        "--mix",
+        "--out",
+        "files",
+    ]);
+    let made = scene.path().join(made.stdout.trim());
+    assert!(std::fs::read(&made).unwrap().starts_with(b"RIFF"));
+    assert_eq!(mynah(&["export", "nothing"]).code(), 1);
+    assert_eq!(mynah(&["export", &manifest.id, "--from", "soon"]).code(), 2);
+    // What would change files waits for the bot to end.
+    let refused = mynah(&["repair"]);
+    assert_eq!(refused.code(), 1);
+    assert!(refused.stderr.contains("is running"), "{}", refused.stderr);
+
     // Another one is left running: Ctrl-C ends it in order.
     start(&control, &boss).await;
     tone(&control, &ann, 440, 0.5).await;

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mynah_server::voice::DavePolicy;
 
+use super::recording::ExportFormat;
+
 /// A Discord voice bot: music over one honest voice connection.
 #[derive(Debug, Parser)]
 #[command(name = "mynah", version, about, args_conflicts_with_subcommands = true)]
@@ -33,6 +35,8 @@ pub(super) enum Command {
     Check(CheckArgs),
     /// Measure how many voice sessions this machine carries, and what stops it there.
     Bench(BenchArgs),
+    /// The recordings on this machine: list, verify, repair, export, prune.
+    Recording(RecordingArgs),
 }
 
 /// `mynah run`.
@@ -44,6 +48,72 @@ pub(super) struct RunArgs {
     /// Write addresses and ids to this file (JSON) once everything is up.
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
+}
+
+/// `mynah recording`.
+#[derive(Debug, Args)]
+pub(super) struct RecordingArgs {
+    /// The settings; they say where recordings are.
+    #[arg(long, value_name = "FILE", default_value = "bot.toml", global = true)]
+    pub config: PathBuf,
+    /// The folder with all recordings, instead of what the settings say.
+    #[arg(long, value_name = "FOLDER", global = true)]
+    pub folder: Option<PathBuf>,
+    /// Print one JSON document.
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: RecordingCommand,
+}
+
+/// What to do with recordings.
+#[derive(Debug, Subcommand)]
+pub(super) enum RecordingCommand {
+    /// All of them.
+    List,
+    /// Is every file whole? Exit code 1 when one is not.
+    Verify {
+        /// Only this one.
+        id: Option<String>,
+    },
+    /// Make whole what a crash cut off. The bot must not run.
+    Repair {
+        /// Only this one.
+        id: Option<String>,
+    },
+    /// Make a file of one: a single one for a mix or a lone track, else a zip.
+    Export(ExportArgs),
+    /// Throw away what is old and not kept. The bot must not run.
+    Prune {
+        /// Older than so many days; 7, if nothing is said.
+        #[arg(long)]
+        days: Option<u64>,
+        /// Only show what would go.
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// `mynah recording export`.
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    /// Which recording, as `mynah recording list` shows it.
+    pub id: String,
+    /// What comes out.
+    #[arg(long, value_enum, default_value_t = ExportFormat::Flac)]
+    pub format: ExportFormat,
+    /// Everybody in one file.
+    #[arg(long)]
+    pub mix: bool,
+    /// Where to begin: 1:02:03, 2:30 or 90s.
+    #[arg(long)]
+    pub from: Option<String>,
+    /// Where to end.
+    #[arg(long)]
+    pub to: Option<String>,
+    /// The folder the file goes to; the recording's own `exports`, if nothing is said.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
 }
 
 /// `mynah serve`.

@@ -14,6 +14,7 @@ mod login;
 mod out;
 mod plugins;
 mod ready;
+mod recording;
 mod run;
 mod serve;
 mod settings;
@@ -53,6 +54,7 @@ pub fn main() -> ExitCode {
         Some(Command::Demo(args)) => demo::demo(&args),
         Some(Command::Check(args)) => check::check(&args),
         Some(Command::Bench(args)) => bench::bench(&args),
+        Some(Command::Recording(args)) => recording::recording(&args),
     };
     match outcome {
         Ok(()) => Exit::Fine.into(),

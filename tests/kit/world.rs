@@ -60,6 +60,7 @@ mod schedule;
 mod script;
 mod server;
 mod speech;
+pub mod tape;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -142,6 +143,8 @@ struct World {
     next_token: u64,
     next_fault: u64,
     story: Option<VecDeque<String>>,
+    /// Client 0 records; see [`tape`].
+    tape: Option<Box<tape::Tape>>,
 }
 
 impl World {
@@ -172,11 +175,17 @@ impl World {
             next_token: 1,
             next_fault: 1,
             story,
+            tape: None,
             script,
         }
     }
 
-    fn run(mut self) -> Result<Counts, Box<Failure>> {
+    fn run(self) -> Result<Counts, Box<Failure>> {
+        Ok(self.run_taped()?.0)
+    }
+
+    /// The same; gives the tape back, if there is one.
+    fn run_taped(mut self) -> Result<(Counts, Option<Box<tape::Tape>>), Box<Failure>> {
         let mut at_once = 0;
         while let Some(next) = self.next().filter(|next| *next <= self.end) {
             at_once = if next > self.now { 0 } else { at_once + 1 };
@@ -196,7 +205,7 @@ impl World {
             self.check();
         }
         if self.ledger.problems.is_empty() {
-            return Ok(self.ledger.counts);
+            return Ok((self.ledger.counts, self.tape));
         }
         Err(Box::new(Failure {
             script: self.script,

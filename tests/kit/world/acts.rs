@@ -8,7 +8,7 @@ use mynah_session::voice::Input;
 use super::client::{Alive, user_id};
 use super::schedule::{Event, Who};
 use super::script::{Act, ServerFault};
-use super::{LISTENING, QUIET, World};
+use super::{LISTENING, QUIET, World, tape};
 
 /// How long the server takes at most to notice a reset connection.
 const NOTICE_MS: u64 = 800;
@@ -33,6 +33,7 @@ pub(super) fn aftermath(act: Act) -> Duration {
         Act::Vanish(_) => VANISHED,
         Act::Break(_, time) => 2 * time + MENDING,
         Act::Fault(_, time) => time + MENDING,
+        Act::Migrate(_) => MENDING,
         _ => SETTLING,
     }
 }
@@ -92,6 +93,7 @@ impl World {
                 self.carry_down();
             }
             Event::Calm => self.calm(),
+            Event::Tape => self.tape(),
             Event::Listen => {
                 for alive in self.clients.iter_mut().filter_map(|c| c.alive.as_mut()) {
                     if let Some(ear) = alive.ear() {
@@ -99,6 +101,41 @@ impl World {
                     }
                 }
             }
+        }
+    }
+
+    /// 20 ms of the recorder.
+    fn tape(&mut self) {
+        let now = self.now;
+        let bot = self.clients.get_mut(tape::BOT);
+        let ear = bot.and_then(|bot| bot.alive.as_mut()?.ear());
+        let heard = ear
+            .map(|ear| std::mem::take(&mut ear.log))
+            .unwrap_or_default();
+        if let Some(tape) = &mut self.tape {
+            tape.heard(heard.into_iter());
+            tape.tick(now);
+            self.schedule
+                .at(now + Duration::from_millis(20), Event::Tape);
+        }
+    }
+
+    /// The voice server of a client's channel is replaced: it gets another token for another one.
+    fn migrate(&mut self, client: usize) {
+        let Some(who) = self.who(client) else {
+            return;
+        };
+        let token = format!("token-{}", self.next_token);
+        self.next_token += 1;
+        let session_id = super::realm::session_id(who);
+        self.server.grant(self.now, who, session_id, token.clone());
+        self.carry_down();
+        let at = self.websocket_delay();
+        if let Some(alive) = self.alive(who) {
+            let at = at.max(alive.last_told);
+            alive.last_told = at;
+            alive.trouble(at + MENDING);
+            self.schedule.at(at, Event::Server { who, token });
         }
     }
 
@@ -149,6 +186,7 @@ impl World {
                 }
             }
             Act::Fault(fault, time) => self.fault(fault, time),
+            Act::Migrate(client) => self.migrate(client),
         }
     }
 

@@ -13,6 +13,7 @@ use super::ear::{Ear, Fresh};
 use super::schedule::{Event, Up, Who};
 use super::script::Delays;
 use super::server::{Down, Socket};
+use super::tape::{BOT, Tape};
 
 /// Where discovery says the clients are; nothing goes there.
 const ADDRESS: std::net::Ipv4Addr = std::net::Ipv4Addr::new(198, 51, 100, 4);
@@ -28,6 +29,11 @@ impl World {
 
     pub(super) fn websocket_delay(&mut self) -> Instant {
         self.delay(self.script.network.websocket)
+    }
+
+    /// The tape, if this is the bot that records.
+    pub(super) fn taping(&mut self, who: Who) -> Option<&mut Tape> {
+        self.tape.as_deref_mut().filter(|_| who.client == BOT)
     }
 
     pub(super) fn alive(&mut self, who: Who) -> Option<&mut Alive> {
@@ -132,6 +138,9 @@ impl World {
                 if let Some(alive) = self.alive(who) {
                     alive.ssrc = Some(keys.ssrc);
                 }
+                if let Some(tape) = self.taping(who) {
+                    tape.plug(&keys);
+                }
             }
             Output::Media(keys) => self.media_keys(who, &keys),
             Output::Crypto(job) => {
@@ -197,6 +206,10 @@ impl World {
             return;
         };
         if let Some((_, mut ear)) = alive.udp.take() {
+            if let Some(tape) = self.tape.as_mut().filter(|_| who.client == BOT) {
+                tape.heard(ear.log.drain(..));
+                tape.unplug();
+            }
             ear.close(&mut self.ledger);
         }
         let hold = alive.mouth.longest_hold;

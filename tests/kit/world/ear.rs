@@ -72,6 +72,8 @@ pub(super) struct Ear {
     /// What was heard of each client since [`listen`](Self::listen).
     recent: HashMap<usize, u64>,
     listening_since: Option<Instant>,
+    /// Stream and time of every frame that was heard, for whoever takes them.
+    pub log: Vec<(Ssrc, u32)>,
 }
 
 impl Ear {
@@ -94,6 +96,7 @@ impl Ear {
             frames: HashMap::new(),
             recent: HashMap::new(),
             listening_since: None,
+            log: Vec::new(),
         }
     }
 
@@ -238,6 +241,7 @@ impl Ear {
                 }
                 Some(fate) => {
                     fate.is_heard = true;
+                    self.log.push((received.ssrc, received.timestamp));
                     ledger.counts.heard += 1;
                     if self.listening_since.is_some() {
                         *self.recent.entry(said.by.client).or_default() += 1;

@@ -15,6 +15,8 @@ const SAMPLES: u32 = 960;
 const MARK: [u8; 4] = *b"worl";
 /// What a frame says: a table of contents byte as of Opus, mark, client, life, number, filling.
 const FRAME_BYTES: usize = 48;
+/// Of these behind an Opus packet: mark, client, life, number.
+const SIGNED_BYTES: usize = 24;
 
 /// One frame on its way.
 #[derive(Debug)]
@@ -51,9 +53,25 @@ impl Said {
         bytes
     }
 
+    /// The same behind an Opus packet of one frame, as padding (RFC 6716, section 3.2.5): decoders
+    /// pass over it.
+    fn sign(self, opus: &[u8]) -> Vec<u8> {
+        let frame = self.write();
+        let mut bytes = vec![opus[0] | 3, 0x41, SIGNED_BYTES as u8];
+        bytes.extend(&opus[1..]);
+        bytes.extend(&frame[1..=SIGNED_BYTES]);
+        bytes
+    }
+
     /// What was said; `None` when this is no frame of ours.
     pub fn read(bytes: &[u8]) -> Option<Self> {
-        if bytes.len() != FRAME_BYTES || bytes.get(1..5)? != MARK {
+        let from = match bytes.get(1) {
+            Some(0x41) => bytes.len().checked_sub(SIGNED_BYTES + 1)?,
+            _ if bytes.len() == FRAME_BYTES => 0,
+            _ => return None,
+        };
+        let bytes = bytes.get(from..)?;
+        if bytes.get(1..5)? != MARK {
             return None;
         }
         let client = u64::from_be_bytes(bytes.get(5..13)?.try_into().ok()?);
@@ -168,7 +186,12 @@ impl Mouth {
         }
     }
 
-    /// The next frame, if anything may be sent now.
+    /// Time passes in silence.
+    pub fn pass(&mut self) {
+        self.timestamp = self.timestamp.wrapping_add(SAMPLES);
+    }
+
+    /// The next frame, if anything may be sent now; it says `opus`, if that is given.
     ///
     /// # Errors
     /// The sealer refuses.
@@ -178,19 +201,21 @@ impl Mouth {
         by: Who,
         user_id: UserId,
         ssrc: Ssrc,
+        opus: Option<&[u8]>,
     ) -> Result<Option<Frame>, String> {
         let said = Said {
             by,
             number: self.number,
         };
-        let mut bytes = said.write().to_vec();
+        let mut bytes = opus.map_or_else(|| said.write().to_vec(), |opus| said.sign(opus));
+        let length = bytes.len();
         let seal = match &mut self.sender {
             Sender::Unset | Sender::Hold | Sender::Unheard => return Ok(None),
             Sender::Plain => None,
             Sender::Sealed { sealer, seal } => {
-                bytes.resize(FRAME_BYTES + MAX_OVERHEAD_BYTES, 0);
+                bytes.resize(length + MAX_OVERHEAD_BYTES, 0);
                 let sealed = sealer
-                    .seal(&mut bytes, FRAME_BYTES)
+                    .seal(&mut bytes, length)
                     .map_err(|error| format!("sealing: {error}"))?;
                 bytes.truncate(sealed);
                 Some(*seal)

@@ -45,12 +45,20 @@ impl World {
             ear.keys(now, keys);
             ear.hear(now, &mut self.ledger);
         }
+        if let Some(tape) = self.taping(who) {
+            tape.keys(now, keys);
+        }
     }
 
     pub(super) fn heard(&mut self, who: Who, event: Heard) {
         let now = self.now;
         if !matches!(event, Heard::Latency(_)) {
             self.tell(|| format!("{who:?} event {event:?}"));
+        }
+        match (&event, self.taping(who)) {
+            (Heard::Speaking { user_id, ssrc, .. }, Some(tape)) => tape.learn(now, *ssrc, *user_id),
+            (Heard::Left(user_id), Some(tape)) => tape.forget(*user_id),
+            _ => {}
         }
         let counts = &mut self.ledger.counts;
         let Some(alive) = self

@@ -73,6 +73,8 @@ pub(super) enum Event {
     Healed(u64),
     /// The script is over: nothing more goes wrong.
     Calm,
+    /// 20 ms of the recorder.
+    Tape,
     /// From now on it is counted who hears whom.
     Listen,
 }

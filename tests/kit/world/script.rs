@@ -58,6 +58,8 @@ pub enum Act {
     Undecryptable(usize, usize),
     /// A client without end-to-end encryption joins.
     JoinPlain(usize),
+    /// The client is sent to another voice server.
+    Migrate(usize),
     /// The server misbehaves for so long.
     Fault(ServerFault, Duration),
 }
@@ -216,6 +218,7 @@ impl Script {
             | Act::SpoilCommit(who)
             | Act::SpoilWelcome(who)
             | Act::LoseReady(who)
+            | Act::Migrate(who)
             | Act::JoinPlain(who) => who + 1,
             Act::Undecryptable(who, about) => who.max(about) + 1,
             Act::Fault(..) => 0,

@@ -10,20 +10,40 @@ use super::client::{client_of, user_id};
 use super::ledger::Window;
 use super::media::Frame;
 use super::schedule::{Event, Who};
+use super::tape;
 
 impl World {
     /// Says one frame, if it may, and goes on speaking as long as the client lives.
     pub(super) fn speak(&mut self, who: Who) {
         let now = self.now;
-        let cadence = self.script.cadence;
+        if self.alive(who).is_none() {
+            return;
+        }
+        let (mut cadence, mut taped) = (self.script.cadence, None);
+        let pauses = now < self.calm;
+        if let Some(tape) = &mut self.tape {
+            cadence = tape.cadence(who.client);
+            taped = Some(tape.frame(who.client, pauses));
+        }
         let Some(alive) = self.alive(who) else {
             return;
         };
         let is_behind = alive.is_behind(now);
+        let opus = taped.as_ref().and_then(|(_, opus)| opus.as_deref());
         let spoken = match alive.ssrc {
-            Some(ssrc) => alive.mouth.speak(now, who, user_id(who.client), ssrc),
-            None => Ok(None),
+            Some(ssrc) if taped.is_none() || opus.is_some() => {
+                let user_id = user_id(who.client);
+                alive.mouth.speak(now, who, user_id, ssrc, opus)
+            }
+            _ => Ok(None),
         };
+        if taped.is_some() && matches!(spoken, Ok(None)) {
+            alive.mouth.pass();
+        }
+        if let (Some(tape), Some((number, _)), Ok(Some(frame))) = (&mut self.tape, &taped, &spoken)
+        {
+            tape.said(frame, *number);
+        }
         self.schedule.at(now + cadence, Event::Speak(who));
         match spoken {
             Ok(Some(frame)) => {
@@ -80,6 +100,9 @@ impl World {
                 return self.ledger.lost(Window::BeforeTransport);
             }
             ear.take(now, frame, &mut self.ledger);
+            if let Some(tape) = self.tape.as_mut().filter(|_| who.client == tape::BOT) {
+                tape.take(now, frame);
+            }
             self.complain(who);
         }
     }

@@ -41,6 +41,8 @@ pub struct Clock {
     last: Option<(i64, i64)>,
     delays: VecDeque<i64>,
     jitter: Option<i64>,
+    /// The longest delay of late, but no more than half again the jitter: stalls are no measure.
+    longest: Option<i64>,
     regression: Regression,
     point: Option<(i64, i64)>,
     point_packets: u32,
@@ -97,6 +99,8 @@ impl Clock {
         let mut sorted: Vec<i64> = self.delays.iter().copied().collect();
         sorted.sort_unstable();
         self.jitter = sorted.get(sorted.len() * 97 / 100).copied();
+        let most = self.jitter.map(|jitter| jitter * 3 / 2);
+        self.longest = sorted.last().copied().min(most);
     }
 
     /// Notes one packet that arrived at `at` and whose unwrapped RTP time is `rtp`.
@@ -148,6 +152,12 @@ impl Clock {
         let spread = (latest - soonest) as f64;
         let high = soonest as f64;
         let jitter = self.jitter().map(|jitter| jitter as f64);
+        // Three of a hundred are later than the jitter: one of them must not pass for a clock that stood still.
+        let tail = self
+            .longest
+            .zip(self.jitter)
+            .map_or(0, |(longest, jitter)| longest - jitter);
+        let slack = SLACK + tail.max(0) as f64;
         // The true edge lies below the soonest packet, and the latest is no later than the jitter allows. With
         // an unknown jitter, the edge of evenly spread values is estimated from their range; of values that
         // crowd in the middle, as sums of delays do, the soonest of a dozen is a quarter of their range late.
@@ -160,7 +170,7 @@ impl Clock {
         let ran_on = self
             .expected(at, jitter.unwrap_or(spread))
             .filter(|(expected, error)| {
-                expected + error >= low - SLACK && expected - error <= high + SLACK
+                expected + error >= low - slack && expected - error <= high + SLACK
             });
         if let Some((expected, error)) = ran_on {
             let offset = middle.clamp(expected - error, expected + error).min(high);
