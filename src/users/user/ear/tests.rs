@@ -260,6 +260,8 @@ fn somebody_whose_frames_never_open_is_named() {
     let mut rig = Rig::encrypted();
     rig.ear.learn(rig.now, Ssrc(1), ALICE);
     rig.key(ALICE, 1);
+    // Right after the key such frames would be of an epoch before it.
+    rig.now += Duration::from_secs(2);
     let mut stale = sealer(7);
     for _ in 0..40 {
         rig.sealed(1, &mut stale);
