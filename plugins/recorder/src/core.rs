@@ -33,13 +33,17 @@ pub const RATE: u64 = 48_000;
 #[must_use]
 pub const fn frames_in(us: u64) -> u64 {
     // 48 frames a millisecond; split so that no length of time overflows.
-    us / 1_000 * 48 + us % 1_000 * 48 / 1_000
+    (us / 1_000)
+        .saturating_mul(48)
+        .saturating_add(us % 1_000 * 48 / 1_000)
 }
 
 /// Microseconds that `frames` of the recording timeline last.
 #[must_use]
 pub const fn us_in(frames: u64) -> u64 {
-    frames / 48 * 1_000 + frames % 48 * 1_000 / 48
+    (frames / 48)
+        .saturating_mul(1_000)
+        .saturating_add(frames % 48 * 1_000 / 48)
 }
 
 /// A moment in milliseconds since 1970 (UTC) as `2026-11-23_07-55-12`: what recordings are called.

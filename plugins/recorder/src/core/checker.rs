@@ -10,6 +10,9 @@ use super::ogg::{Found, Page, Pages};
 use super::packet::duration;
 use super::{RecorderError, at};
 
+/// A hundred years: beyond it a position is damage, not time.
+const LONGEST_FRAMES: u64 = 100 * 366 * 86_400 * 48_000;
+
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -206,9 +209,63 @@ fn note(report: &mut TrackReport, page: &Page) {
             stated: page.granule,
             counted: report.frames,
         });
-        // One fault, not one for each page after it.
-        report.frames = page.granule;
+        // One fault, not one for each page after it; but what no recording can be long is no place to go
+        // on from.
+        if page.granule < LONGEST_FRAMES {
+            report.frames = page.granule;
+        }
     }
     report.next_sequence = page.sequence.wrapping_add(1);
     report.ended = page.is_last();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::ogg::{Head, Pager};
+
+    /// A track whose second page of sound states an impossible position, under a right checksum.
+    #[test]
+    fn an_impossible_position_is_a_fault_and_breaks_nothing() {
+        for stated in [u64::MAX, u64::MAX - 960, 1 << 63, LONGEST_FRAMES] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a.opus");
+            let head = Head {
+                serial: 7,
+                channels: 2,
+                tags: Vec::new(),
+            };
+            let mut bytes = head.pages();
+            let mut pager = Pager::new(7);
+            pager.put(&super::super::packet::SILENCE, 960, &mut bytes);
+            pager.flush(&mut bytes);
+            let before = bytes.len();
+            pager.put(&super::super::packet::SILENCE, 960, &mut bytes);
+            pager.flush(&mut bytes);
+            let second = bytes.split_off(before);
+            bytes.extend(restated(&second, stated));
+            std::fs::write(&path, &bytes).unwrap();
+            let report = check(&path).unwrap();
+            let is_told = |fault: &Fault| matches!(fault, Fault::Granule { .. });
+            assert!(report.faults.iter().any(is_told), "{:?}", report.faults);
+            let mended = crate::core::repair::repair_track(&path, &head).unwrap();
+            assert!(mended.report.frames < LONGEST_FRAMES);
+        }
+    }
+
+    /// The page with another position and its checksum made anew (RFC 3533, section 6).
+    fn restated(page: &[u8], granule: u64) -> Vec<u8> {
+        let mut page = page.to_vec();
+        page[6..14].copy_from_slice(&granule.to_le_bytes());
+        page[22..26].fill(0);
+        let mut crc = 0_u32;
+        for byte in &page {
+            crc ^= u32::from(*byte) << 24;
+            for _ in 0..8 {
+                crc = crc << 1 ^ if crc >> 31 == 1 { 0x04C1_1DB7 } else { 0 };
+            }
+        }
+        page[22..26].copy_from_slice(&crc.to_le_bytes());
+        page
+    }
 }
