@@ -16,7 +16,7 @@ mod stages;
 use std::io;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use mynah_dave::BaseSecret;
@@ -31,7 +31,7 @@ use mynah_wire::{EncryptionMode, Ssrc};
 
 use crate::decode::{Deck, How, Opened, Sound};
 use crate::fetch::Input;
-use crate::pool::Pool;
+use crate::pool::{Job, Next, Pool};
 use crate::{Repeat, TrackId};
 
 pub use capacity::{Capacity, Ramp, Search};
@@ -232,6 +232,18 @@ impl Hall {
         Ok(())
     }
 
+    /// So many reads that do not come back, as from a disk that hangs, each on a media thread of this
+    /// hall; they end when what is returned is dropped.
+    #[must_use]
+    pub fn hang(&self, reads: usize) -> Hanging {
+        let hang = |_| {
+            let (end, never) = mpsc::channel();
+            self.pool.submit(Box::new(Hang(never)));
+            end
+        };
+        Hanging((0..reads).map(hang).collect())
+    }
+
     fn join(&mut self) -> Result<SessionKey, SeatError> {
         let socket = UdpSocket::bind("127.0.0.1:0")?;
         socket.connect(self.sink.local_addr()?)?;
@@ -304,6 +316,21 @@ impl Hall {
             let stalled = matches!(event.kind, EventKind::Stalled(_));
             self.stalls += u64::from(stalled);
         }
+    }
+}
+
+/// Reads that hang until this is dropped.
+#[derive(Debug)]
+pub struct Hanging(
+    #[allow(dead_code, reason = "dropping them is what they are for")] Vec<mpsc::Sender<()>>,
+);
+
+struct Hang(mpsc::Receiver<()>);
+
+impl Job for Hang {
+    fn step(&mut self) -> Next {
+        let _gone = self.0.recv();
+        Next::Done
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use mynah_audio::filters::{Chain, FilterSpec};
 use mynah_audio::{Block, CHANNELS, FRAMES, SILENT_BLOCK};
-use mynah_pulse::{RingReader, RingWriter};
+use mynah_pulse::{Packed, RingReader, RingWriter};
 
 use crate::past::Past;
 use crate::reel::{Cargo, Filled, Item, Join, Reel, Repeat};
@@ -140,7 +140,6 @@ pub struct Fill {
     /// The sound has packets, which go through while nothing is done to it.
     has_packets: bool,
     over: bool,
-    scratch: Box<Block>,
 }
 
 impl Fill {
@@ -169,7 +168,6 @@ impl Fill {
             put_frames: 0,
             has_packets,
             over: false,
-            scratch: Box::new(SILENT_BLOCK),
         };
         fill.put(PREFILL_BLOCKS);
         (fill, reader, progress)
@@ -233,7 +231,7 @@ impl Fill {
         }
         if self.has_packets && self.source.past.is_put() && self.source.reel.is_ready() {
             // The last packet's sound ends in the one after it.
-            self.source.read(&mut self.scratch, true);
+            self.source.read(&mut { SILENT_BLOCK }, true);
         }
         self.source.past.decode();
         let at = self.source.progress.heard().next_multiple_of(FRAMES as u64);
@@ -254,7 +252,7 @@ impl Fill {
         Some((reader, at))
     }
 
-    /// Reads straight into the ring.
+    /// Reads what comes next.
     fn put_read(&mut self) -> Put {
         if !self.source.reel.is_ready() {
             return Put::Wait;
@@ -262,29 +260,21 @@ impl Fill {
         if self.writer.free() == 0 {
             return Put::Wait;
         }
-        let sound = self.writer.wants_pcm();
-        // A slot that only ever carries packets needs no block.
-        let filled = match self.writer.acquire_if(sound) {
-            Some(block) => self.source.read(block, sound),
-            None => self.source.read(&mut self.scratch, sound),
-        };
+        let mut block = SILENT_BLOCK;
+        let filled = self.source.read(&mut block, self.writer.wants_pcm());
         self.tell(self.source.past.last_frame(), &filled.joins);
         if filled.frames > 0 {
             self.put_frames += filled.frames as u64;
-            if !sound
-                && filled.cargo != Cargo::Packet
-                && let Some(block) = self.writer.acquire()
-            {
-                *block = *self.scratch;
-            }
-            match filled.cargo {
-                Cargo::Sound => self.writer.commit(filled.frames),
-                Cargo::Both => self.writer.commit_with_packet(self.source.reel.packet()),
-                Cargo::Packet => {
-                    let put = self.writer.commit_packet(self.source.reel.packet());
-                    debug_assert!(put, "packets without sound are for rings that take them");
-                }
-            }
+            let packet = self.source.reel.packet();
+            let put = match (self.source.past.last_sound(), filled.cargo) {
+                (Some(sound), Cargo::Both) => self.writer.commit_packed_with_packet(sound, packet),
+                (Some(sound), _) => self.writer.commit_packed(sound, filled.frames),
+                (None, _) => self.writer.commit_packet(packet),
+            };
+            debug_assert!(
+                put,
+                "there is room, and packets are for rings that take them"
+            );
         }
         debug_assert!(filled.over || filled.frames == FRAMES);
         if filled.over { Put::Over } else { Put::Block }
@@ -292,27 +282,24 @@ impl Fill {
 
     /// Puts what was read before into a new ring.
     fn put_again(&mut self) -> Put {
-        let Some(block) = self.writer.acquire() else {
+        if self.writer.free() == 0 {
             return Put::Wait;
-        };
+        }
         let Some(piece) = self.source.past.again() else {
             return Put::Wait;
         };
         let (frames, over) = (piece.frames, piece.over);
         let joins = (piece.frame, piece.joins.clone());
-        if piece.has_sound() || piece.packet().is_none() {
-            *block = piece.block();
-        }
         if frames > 0 {
             self.put_frames += frames as u64;
-            match piece.packet() {
-                Some(packet) if piece.has_sound() => self.writer.commit_with_packet(packet),
-                Some(packet) => {
-                    let put = self.writer.commit_packet(packet);
-                    debug_assert!(put, "there is room");
-                }
-                None => self.writer.commit(frames),
-            }
+            let writer = &mut self.writer;
+            let put = match (piece.sound().map(Arc::clone), piece.packet()) {
+                (Some(sound), Some(packet)) => writer.commit_packed_with_packet(sound, packet),
+                (Some(sound), None) => writer.commit_packed(sound, frames),
+                (None, Some(packet)) => writer.commit_packet(packet),
+                (None, None) => writer.commit_packed(Packed::new(&[]), frames),
+            };
+            debug_assert!(put, "there is room");
         }
         self.tell(joins.0, &joins.1);
         if over { Put::Over } else { Put::Block }
@@ -337,8 +324,9 @@ impl Fill {
                 if !self.source.reel.is_ready() {
                     return Put::Wait;
                 }
-                let filled = self.source.read(&mut self.scratch, true);
-                let samples = self.scratch.get(..filled.frames * CHANNELS);
+                let mut block = SILENT_BLOCK;
+                let filled = self.source.read(&mut block, true);
+                let samples = block.get(..filled.frames * CHANNELS);
                 effects.take(samples.unwrap_or_default(), filled.over);
                 self.tell(self.source.past.last_frame(), &filled.joins);
             } else if let Some(piece) = self.source.past.again() {
@@ -349,12 +337,12 @@ impl Fill {
                 self.tell(joins.0, &joins.1);
             }
         }
-        let Some(block) = self.writer.acquire() else {
-            return Put::Wait;
-        };
-        let frames = effects.give(block);
+        let mut block = SILENT_BLOCK;
+        let frames = effects.give(&mut block);
         if frames > 0 {
-            self.writer.commit(frames);
+            let sound = block.get(..frames * CHANNELS).unwrap_or_default();
+            let put = self.writer.commit_packed(Packed::new(sound), frames);
+            debug_assert!(put, "there is room");
             self.put_frames += frames as u64;
         }
         let over = effects.flushed && effects.ready_frames() == 0;
@@ -375,7 +363,7 @@ fn ring(packets: bool) -> (RingWriter, RingReader) {
     if packets {
         mynah_pulse::packet_ring(RING_BLOCKS)
     } else {
-        mynah_pulse::ring(RING_BLOCKS)
+        mynah_pulse::packed_ring(RING_BLOCKS)
     }
 }
 

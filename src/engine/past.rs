@@ -5,31 +5,16 @@
 //! would take as long as the format wants.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use mynah_audio::codec::{MAX_PACKET_FRAMES, PACKET_LEAD_FRAMES};
-use mynah_audio::{Block, CHANNELS, Decoder, FRAMES, SAMPLES, SILENT_BLOCK};
+use mynah_audio::{Block, CHANNELS, Decoder, FRAMES, SILENT_BLOCK};
+use mynah_pulse::Packed;
 
 use crate::reel::{Cargo, Filled, Join};
 
-/// Full scale of what is kept: 16 bits would clip what a decoder overshoots, so they hold 12 dB more.
-/// Their noise is 89 dB below full scale, in the third of a second after a change only, and 80 kB of
-/// a playing track's memory are saved.
-const FULL_SCALE: f32 = 8191.0;
-
 /// Pieces kept before the one that is heard: effects and decoders want 80 ms to settle.
 const BEHIND: u64 = 4 * FRAMES as u64;
-
-/// A block as it is kept.
-type Kept = [i16; SAMPLES];
-
-fn keep(block: &Block) -> Box<Kept> {
-    let mut kept = Box::new([0; SAMPLES]);
-    let samples = kept.iter_mut().zip(block);
-    // Rounds by cutting off above zero, which costs a tenth of `round`; what is out of range becomes
-    // the nearest there is.
-    samples.for_each(|(to, from)| *to = ((from * FULL_SCALE + 32_768.5) as u16 ^ 0x8000) as i16);
-    kept
-}
 
 /// 20 ms of the track as they were read, fewer at its very end.
 pub struct Piece {
@@ -41,8 +26,8 @@ pub struct Piece {
     pub joins: Vec<Join>,
     /// Nothing comes after it.
     pub over: bool,
-    /// `None` while only the packet is known.
-    sound: Option<Box<Kept>>,
+    /// `None` while only the packet is known. The ring may hold it, too.
+    sound: Option<Arc<Packed>>,
     /// Empty when there is none.
     packet: Vec<u8>,
 }
@@ -52,8 +37,7 @@ impl Piece {
     pub fn block(&self) -> Block {
         let mut block = SILENT_BLOCK;
         if let Some(kept) = &self.sound {
-            let samples = block.iter_mut().zip(kept.iter());
-            samples.for_each(|(to, from)| *to = f32::from(*from) / FULL_SCALE);
+            kept.unpack(&mut block);
         }
         block
     }
@@ -63,9 +47,9 @@ impl Piece {
         (!self.packet.is_empty()).then_some(&self.packet)
     }
 
-    /// False when only the packet is known.
-    pub fn has_sound(&self) -> bool {
-        self.sound.is_some()
+    /// `None` when only the packet is known.
+    pub fn sound(&self) -> Option<&Arc<Packed>> {
+        self.sound.as_ref()
     }
 }
 
@@ -84,7 +68,8 @@ pub struct Past {
 impl Past {
     /// Keeps what was read, as put already.
     pub fn keep(&mut self, block: &Block, filled: &Filled, packet: &[u8]) {
-        let sound = (filled.cargo != Cargo::Packet).then(|| keep(block));
+        let samples = block.get(..filled.frames * CHANNELS).unwrap_or_default();
+        let sound = (filled.cargo != Cargo::Packet).then(|| Packed::new(samples));
         let mut kept = Vec::new();
         if filled.cargo != Cargo::Sound {
             kept = self.spare.pop().unwrap_or_default();
@@ -145,6 +130,11 @@ impl Past {
         self.put >= self.pieces.len()
     }
 
+    /// The sound that was kept last; `None` when it is only known as a packet.
+    pub fn last_sound(&self) -> Option<Arc<Packed>> {
+        self.pieces.back()?.sound.clone()
+    }
+
     /// Frame of the track at which the piece begins that was read last.
     pub fn last_frame(&self) -> u64 {
         self.pieces.back().map_or(0, |piece| piece.frame)
@@ -153,7 +143,7 @@ impl Past {
     /// Decodes what is known as packets only. Of the last packet of all, the end is guessed: its
     /// sound ends in the packet that has not been read.
     pub fn decode(&mut self) {
-        if self.pieces.iter().all(Piece::has_sound) {
+        if self.pieces.iter().all(|piece| piece.sound.is_some()) {
             return;
         }
         let Ok(mut decoder) = Decoder::new() else {
@@ -184,9 +174,7 @@ impl Past {
         let blocks = sound.unwrap_or_default().chunks_exact(FRAMES * CHANNELS);
         for (piece, samples) in self.pieces.range_mut(run).zip(blocks) {
             if piece.sound.is_none() {
-                let mut block = SILENT_BLOCK;
-                block.copy_from_slice(samples);
-                piece.sound = Some(keep(&block));
+                piece.sound = Some(Packed::new(samples));
             }
         }
     }

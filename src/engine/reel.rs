@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use mynah_audio::{Block, CHANNELS, FRAMES, SAMPLE_RATE_HZ, SAMPLES, SILENT_BLOCK};
+use mynah_audio::{Block, CHANNELS, FRAMES, SAMPLE_RATE_HZ, SILENT_BLOCK};
 use mynah_media::{Media, MediaError, Read, Slot};
 
 use crate::TrackId;
@@ -82,7 +82,6 @@ pub struct Reel {
     /// Frames of a successor that did not fit into the block its predecessor ended in.
     carry: Vec<f32>,
     carry_at: usize,
-    scratch: Box<Block>,
     /// The current sound gives no more.
     ended: bool,
     /// It gave something since it was begun: what is empty is not repeated for ever.
@@ -95,9 +94,8 @@ impl Reel {
             item,
             next: None,
             repeat,
-            carry: Vec::with_capacity(SAMPLES),
+            carry: Vec::new(),
             carry_at: 0,
-            scratch: Box::new(SILENT_BLOCK),
             ended: false,
             gave: false,
         }
@@ -163,10 +161,12 @@ impl Reel {
     /// Reads the current sound: straight into an empty block, else through the carry.
     fn read(&mut self, block: &mut Block, filled: &mut Filled, sound: bool) {
         let direct = filled.frames == 0;
+        let mut aside;
         let target = if direct {
             &mut *block
         } else {
-            &mut *self.scratch
+            aside = SILENT_BLOCK;
+            &mut aside
         };
         let Item {
             id, media, level, ..
@@ -205,7 +205,7 @@ impl Reel {
         if direct {
             filled.frames = frames;
         } else {
-            let sound = self.scratch.get(..frames * CHANNELS).unwrap_or_default();
+            let sound = target.get(..frames * CHANNELS).unwrap_or_default();
             self.carry.extend_from_slice(sound);
         }
     }
@@ -220,7 +220,7 @@ impl Reel {
         filled.frames += taken / CHANNELS;
         self.carry_at += taken;
         if self.carry_at >= self.carry.len() {
-            self.carry.clear();
+            self.carry = Vec::new(); // it is needed once for each sound
             self.carry_at = 0;
         }
     }

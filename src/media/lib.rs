@@ -40,6 +40,7 @@ mod mp4;
 pub mod ogg;
 mod opus_head;
 mod resample;
+mod rooms;
 mod source;
 mod stream;
 mod track;

@@ -57,10 +57,13 @@ impl ToOutputRate {
         let block = fft
             .as_ref()
             .map_or(0, |fft| fft.output_frames_max() * CHANNELS);
+        let waiting = fft
+            .as_ref()
+            .map_or(0, |fft| fft.input_frames_max() * CHANNELS);
         let mut new = Self {
             rate_hz,
             fft,
-            waiting: Vec::new(),
+            waiting: Vec::with_capacity(waiting),
             block: vec![0.0; block],
             taken_frames: 0,
             made_frames: 0,
@@ -113,21 +116,29 @@ impl ToOutputRate {
             give(stereo, &mut self.skip_frames, out);
             return;
         };
-        self.waiting.extend_from_slice(stereo);
-        let mut used = 0;
+        // Only what is left over waits: the rest goes from where it lies.
+        let mut rest = stereo;
         loop {
             let need = fft.input_frames_next() * CHANNELS;
-            let Some(input) = self.waiting.get(used..used + need) else {
+            let missing = need.saturating_sub(self.waiting.len());
+            let Some((next, after)) = rest.split_at_checked(missing) else {
                 break;
             };
-            if !convert(fft, input, &mut self.block) {
-                break;
+            rest = after;
+            let made = if self.waiting.is_empty() {
+                convert(fft, next, &mut self.block)
+            } else {
+                self.waiting.extend_from_slice(next);
+                convert(fft, &self.waiting, &mut self.block)
+            };
+            self.waiting.clear();
+            if !made {
+                return;
             }
-            used += need;
             self.made_frames += (self.block.len() / CHANNELS) as u64;
             give(&self.block, &mut self.skip_frames, out);
         }
-        self.waiting.drain(..used);
+        self.waiting.extend_from_slice(rest);
     }
 
     /// Ends the stream: appends what is still inside the filter, up to the exact length.

@@ -12,6 +12,7 @@ use crate::demux::TrackFacts;
 use crate::downmix::Downmix;
 use crate::limits;
 use crate::resample::ToOutputRate;
+use crate::rooms;
 
 /// Padding longer than this is no padding: the file goes on after its declared end.
 pub const MAX_HOLD_FRAMES: u64 = 1 << 16;
@@ -140,6 +141,13 @@ impl OpenTrack {
 
     /// Decodes a packet and appends what became ready; false when it brought no sound.
     pub fn take(&mut self, packet: &Packet, ready: &mut Vec<f32>) -> Result<bool, Bad> {
+        self.decoded.samples = rooms::take();
+        let taken = self.decode(packet, ready);
+        rooms::give(std::mem::take(&mut self.decoded.samples));
+        taken
+    }
+
+    fn decode(&mut self, packet: &Packet, ready: &mut Vec<f32>) -> Result<bool, Bad> {
         let decoded = self
             .decoder
             .decode(packet, &mut self.decoded)
@@ -171,6 +179,9 @@ impl OpenTrack {
             .samples
             .get(count(start) * channels..)
             .unwrap_or_default();
+        if path.stereo.is_empty() {
+            rooms::give(std::mem::replace(&mut path.stereo, rooms::take()));
+        }
         let before = path.stereo.len();
         path.downmix.mix(kept, &mut path.stereo);
         clean(path.stereo.get_mut(before..).unwrap_or_default());
@@ -458,6 +469,9 @@ impl Path {
             .unwrap_or_default();
         self.output.push(sound, ready);
         self.stereo.drain(..count(free) * CHANNELS);
+        if self.stereo.is_empty() {
+            rooms::give(std::mem::take(&mut self.stereo));
+        }
     }
 }
 

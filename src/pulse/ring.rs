@@ -2,7 +2,8 @@
 //!
 //! Boxed blocks go round between the two ends: the writer takes an empty one, fills it where it
 //! lies and hands it over; the reader plays it and hands it back. Nothing is copied, and the reader
-//! never allocates or frees.
+//! never allocates or frees. A ring made by [`packed_ring`] carries blocks in half the memory, which
+//! the writer may share with others; the reader unpacks them one by one.
 //!
 //! A ring made by [`packet_ring`] also carries Opus packets of 20 ms, with or without their sound.
 //! The reader hands packets out as they are, or, where somebody has to mix them, decodes the first
@@ -12,6 +13,8 @@
 //! Neither end wakes the other (design/architecture.md B6): the writer looks at [`RingWriter::free`]
 //! on its own timer.
 
+mod packed;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -19,7 +22,11 @@ use mynah_audio::codec::MAX_FRAME_BYTES;
 use mynah_audio::{Block, FRAMES, SILENT_BLOCK};
 use rtrb::{Consumer, Producer, RingBuffer};
 
+use crate::packed::Packed;
 use crate::unpack::Unpacker;
+
+use packed::Unpacked;
+pub use packed::packed_ring;
 
 /// Room for packets grows in these steps.
 const PACKET_STEP_BYTES: usize = 128;
@@ -44,12 +51,14 @@ struct Slot {
     frames: usize,
     /// Length of the packet, 0 when there is none.
     packet_len: usize,
-    /// `sound` holds the sound; else only the packet does.
+    /// `packed`, or else `sound`, holds the sound; else only the packet does.
     has_pcm: bool,
     /// May hold more bytes than the packet.
     packet: Box<[u8]>,
     /// Made by the writer when it is first filled.
     sound: Option<Box<Sound>>,
+    /// Let go of by the writer when the slot is empty.
+    packed: Option<Arc<Packed>>,
 }
 
 impl Slot {
@@ -59,7 +68,8 @@ impl Slot {
     }
 
     fn samples(&self) -> Option<&Block> {
-        self.has_pcm.then_some(&self.sound.as_ref()?.0)
+        let plain = self.has_pcm && self.packed.is_none();
+        plain.then_some(&self.sound.as_ref()?.0)
     }
 
     /// Puts a packet in. Media side: allocates for a packet that is longer than any before.
@@ -90,7 +100,7 @@ struct Shared {
 /// it first fills them.
 #[must_use]
 pub fn ring(blocks: usize) -> (RingWriter, RingReader) {
-    ring_with(blocks, None)
+    ring_with(blocks, None, None)
 }
 
 /// Makes a ring that also carries Opus packets. The writer allocates for packets what they take, and
@@ -112,13 +122,18 @@ pub fn packet_ring(blocks: usize) -> (RingWriter, RingReader) {
                 last_has_sound: false,
                 taken: 0,
             })),
+            None,
         ),
         Err(_) => ring(blocks),
     }
 }
 
 #[allow(clippy::disallowed_methods, reason = "control side")]
-fn ring_with(blocks: usize, packets: Option<Box<Packets>>) -> (RingWriter, RingReader) {
+fn ring_with(
+    blocks: usize,
+    packets: Option<Box<Packets>>,
+    unpacked: Option<Box<Unpacked>>,
+) -> (RingWriter, RingReader) {
     let blocks = blocks.max(1);
     let (full_in, full_out) = RingBuffer::new(blocks);
     let (mut empty_in, empty_out) = RingBuffer::new(blocks);
@@ -136,12 +151,14 @@ fn ring_with(blocks: usize, packets: Option<Box<Packets>>) -> (RingWriter, RingR
         empty: empty_out,
         spare: None,
         takes_packets: packets.is_some(),
+        takes_packed: packets.is_some() || unpacked.is_some(),
         shared: Arc::clone(&shared),
     };
     let reader = RingReader {
         full: full_out,
         empty: empty_in,
         packets,
+        unpacked,
         shared,
     };
     (writer, reader)
@@ -154,6 +171,7 @@ pub struct RingWriter {
     empty: Consumer<Slot>,
     spare: Option<Slot>,
     takes_packets: bool,
+    takes_packed: bool,
     shared: Arc<Shared>,
 }
 
@@ -206,6 +224,8 @@ impl RingWriter {
     fn spare(&mut self) -> Option<&mut Slot> {
         if self.spare.is_none() {
             self.spare = self.empty.pop().ok();
+            // Freed here and not by the reader, if nobody else holds it.
+            self.spare.iter_mut().for_each(|slot| slot.packed = None);
         }
         self.spare.as_mut()
     }
@@ -339,8 +359,8 @@ impl std::fmt::Debug for Meter {
 pub enum Supply<'a> {
     /// The next 20 ms, of which `frames` sample frames are sound and the rest is silence.
     Block {
-        /// Stays in the ring until [`RingReader::release`]. Old samples in a packet's slot before
-        /// [`RingReader::unpack`].
+        /// Stays in the ring until [`RingReader::release`]. Old samples, where a block is packed or
+        /// comes as a packet only, before [`RingReader::unpack`].
         samples: &'a Block,
         /// 960 except in the last block.
         frames: usize,
@@ -393,6 +413,7 @@ pub struct RingReader {
     full: Consumer<Slot>,
     empty: Producer<Slot>,
     packets: Option<Box<Packets>>,
+    unpacked: Option<Box<Unpacked>>,
     shared: Arc<Shared>,
 }
 
@@ -421,6 +442,7 @@ impl RingReader {
             samples: slot
                 .samples()
                 .or_else(|| self.packets.as_ref().map(|packets| &packets.sound.0))
+                .or_else(|| self.unpacked.as_ref().map(|unpacked| &unpacked.sound.0))
                 .unwrap_or(&NOTHING),
             frames: slot.frames,
             packet: slot.packet(),
@@ -431,6 +453,9 @@ impl RingReader {
     /// it was. Ten decoders' work at most, once; then at most one for each block. *Tick-safe.*
     pub fn unpack(&mut self) -> bool {
         let Some(packets) = &mut self.packets else {
+            if let (Some(unpacked), Ok(slot)) = (&mut self.unpacked, self.full.peek()) {
+                unpacked.unpack(slot);
+            }
             return false;
         };
         let look = self.full.slots().min(2);
@@ -442,7 +467,14 @@ impl RingReader {
         let Some(front) = slots.next() else {
             return false;
         };
-        if front.has_pcm || packets.has_sound {
+        if packets.has_sound {
+            return false;
+        }
+        if front.has_pcm {
+            if let Some(packed) = &front.packed {
+                packed.unpack(&mut packets.sound.0);
+                packets.has_sound = true;
+            }
             return false;
         }
         let packet = front.packet().unwrap_or_default();
@@ -465,6 +497,10 @@ impl RingReader {
         }
         if let Some(block) = packets.last_block() {
             *out = *block;
+            return true;
+        }
+        if let Some(packed) = &packets.last.packed {
+            packed.unpack(out);
             return true;
         }
         let front = self.full.peek().ok().and_then(Slot::packet);
@@ -497,6 +533,9 @@ impl RingReader {
         if let Some(packets) = &mut self.packets {
             // What was heard last is kept; the one kept until now goes back in its place.
             slot = packets.keep(slot);
+        }
+        if let Some(unpacked) = &mut self.unpacked {
+            unpacked.is_next = false;
         }
         // There is always room. Were there not, the block would be leaked, never freed here.
         if let Err(rtrb::PushError::Full(slot)) = self.empty.push(slot) {

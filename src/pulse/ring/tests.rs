@@ -132,3 +132,59 @@ fn a_million_samples_cross_threads_intact() {
     assert_eq!(next, 1000);
     thread.join().unwrap();
 }
+
+#[test]
+fn packed_blocks_are_shared_unpacked_one_by_one_and_never_freed_by_the_reader() {
+    let (mut writer, mut reader) = packed_ring(2);
+    let blocks = [0.25, 0.5, 1.0].map(|level| Packed::new(&[level; 200]));
+    assert!(writer.commit_packed(Arc::clone(&blocks[0]), 100));
+    assert!(writer.commit_packed(Arc::clone(&blocks[1]), FRAMES));
+    assert!(
+        !writer.commit_packed(Arc::clone(&blocks[2]), FRAMES),
+        "full"
+    );
+    for (block, frames) in blocks.iter().zip([100, FRAMES]) {
+        reader.unpack();
+        let Supply::Block {
+            samples, frames: f, ..
+        } = reader.supply()
+        else {
+            panic!("it was put")
+        };
+        let mut wanted = SILENT_BLOCK;
+        block.unpack(&mut wanted);
+        assert_eq!((samples, f), (&wanted, frames));
+        reader.release();
+        assert_eq!(Arc::strong_count(block), 2, "it is still in its slot");
+    }
+    // The writer lets go when it uses the slot again.
+    assert!(writer.put(|block| block.fill(0.1)), "plain blocks go, too");
+    assert_eq!(Arc::strong_count(&blocks[0]), 1);
+    reader.unpack();
+    assert_eq!(first_sample(&reader), Some(0.1));
+}
+
+#[test]
+fn a_ring_for_plain_blocks_takes_packed_ones_as_well() {
+    let (mut writer, reader) = ring(1);
+    assert!(writer.commit_packed(Packed::new(&[1.0; 10]), FRAMES));
+    assert!((first_sample(&reader).unwrap() - 1.0).abs() < 1e-6);
+}
+
+#[test]
+fn what_was_heard_as_a_packet_is_recalled_from_its_packed_block() {
+    let (mut writer, mut reader) = packet_ring(2);
+    let block = Packed::new(&[0.5; SILENT_BLOCK.len()]);
+    assert!(writer.commit_packed_with_packet(block, &[1, 2, 3]));
+    assert!(matches!(
+        reader.supply(),
+        Supply::Block {
+            packet: Some(&[1, 2, 3]),
+            ..
+        }
+    ));
+    reader.release();
+    let mut out = SILENT_BLOCK;
+    assert!(reader.recall(&mut out));
+    assert!(out.iter().all(|s| (s - 0.5).abs() < 1e-4));
+}

@@ -74,6 +74,9 @@ fn main() {
         println!("which one? ratio, passthrough, hold, lateness, memory, sounds FOLDER");
         return;
     };
+    if ask.what == "idle" {
+        return lateness::be_idle(&ask); // what `lateness` starts beside itself
+    }
     let kept;
     let folder = match &ask.folder {
         Some(folder) => folder.as_path(),

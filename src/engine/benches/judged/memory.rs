@@ -29,6 +29,13 @@ pub fn memory(ask: &Ask, sounds: &Sounds) {
     let each = |from: u64, to: u64| to.saturating_sub(from) as f64 / sessions as f64 / 1e3;
     println!("idle session: {:.1} kB", each(empty, idle));
     println!("playing session (mp3): {:.1} kB", each(idle, playing));
+    // What the process makes for the first of them, rooms of threads, is not counted twice.
+    hall.seat(sessions, &sounds.mp3).unwrap();
+    hall.measure(Duration::from_secs(3), &|| true);
+    println!(
+        "the same for {sessions} more: {:.1} kB",
+        each(playing, resident_bytes())
+    );
 }
 
 /// As the kernel counts it; sockets are the kernel's own memory.
