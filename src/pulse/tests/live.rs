@@ -134,6 +134,11 @@ fn the_real_time_class_is_reported_as_granted_or_not() {
         (name.trim() == "mynah-tick-3").then_some(policy)
     });
     let is_fifo = policy.as_deref() == Some("1");
+    // On a busy machine a song may be over before the next is seated, and a thread may have had none.
+    let limit = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while pulse.handle().stats().is_real_time() != is_fifo && std::time::Instant::now() < limit {
+        std::thread::yield_now();
+    }
     assert_eq!(pulse.handle().stats().is_real_time(), is_fifo, "{policy:?}");
 }
 
