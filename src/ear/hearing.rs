@@ -145,8 +145,12 @@ impl Hearing {
     // --- what it needs to know -----------------------------------------------------------------
 
     /// New transport keys, twice: for media and for reports about it. `own` is the bot's stream.
-    /// What is known of people and their keys stays.
+    /// What is known of people and their keys stays; after [`unplug`](Self::unplug) streams begin anew,
+    /// for another server gives the same numbers to other people.
     pub fn plug(&mut self, media: RtpOpener, reports: RtpOpener, own: Ssrc) {
+        if self.own.is_none() {
+            self.streams.clear();
+        }
         self.receiver.transport(Some(media));
         self.reports = Some(reports);
         self.own = Some(own);
@@ -171,11 +175,13 @@ impl Hearing {
     /// Op 5: whose stream this is. Packets may have come before.
     pub fn learn(&mut self, now: Instant, ssrc: Ssrc, user: UserId) {
         if self.owners.len() < MAX_OWNERS || self.owners.contains_key(&ssrc) {
-            let before = self.owners.insert(ssrc, user);
-            if before.is_some_and(|before| before != user) {
-                // Somebody else has the number now: their clocks and decoders are strangers.
-                self.streams.remove(&ssrc);
-            }
+            self.owners.insert(ssrc, user);
+        }
+        // The stream knows its owner even when the owner has left since.
+        let owner = self.streams.get(&ssrc).and_then(|stream| stream.user);
+        if owner.is_some_and(|owner| owner != user) {
+            // Somebody else has the number now: their clocks and decoders are strangers.
+            self.streams.remove(&ssrc);
         }
         if let Some(stream) = self.streams.get_mut(&ssrc) {
             stream.user = Some(user);

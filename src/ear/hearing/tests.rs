@@ -266,6 +266,98 @@ fn a_stream_that_goes_to_somebody_else_is_theirs_from_then_on() {
     rig.ear.learn(rig.now, Ssrc(5), UserId::new(6));
     rig.take(second.say());
     assert_eq!(rig.tick().packets[0].user, Some(UserId::new(6)));
+    let speakers = rig.ear.stats().speakers;
+    assert_eq!(speakers.len(), 1);
+    // The numbers between the two are nobody's loss.
+    assert_eq!((speakers[0].received, speakers[0].lost), (1, 0));
+}
+
+/// A packet with these flags, sealed for the transport; `header` is the clear part.
+fn sealed(rtp: &mut RtpSealer, header: &[u8], body: &[u8]) -> Vec<u8> {
+    let mut packet = header.to_vec();
+    packet.extend(body);
+    let end = packet.len();
+    packet.resize(end + rtp.overhead(), 0);
+    rtp.seal(&mut packet, header.len(), end).unwrap();
+    packet
+}
+
+fn plain(rig: &mut Rig) {
+    let always = mynah_session::voice::Passthrough::Always;
+    rig.ear.keys(rig.now, &MediaKeys::Passthrough(always));
+}
+
+#[test]
+fn words_after_a_move_are_never_said_by_whoever_had_the_number_before() {
+    let mut rig = Rig::new(SOUND);
+    plain(&mut rig);
+    rig.ear.learn(rig.now, Ssrc(5), UserId::new(5));
+    let mut rtp = RtpSealer::new(MODE, &KEY, 0);
+    let mut encoder = Encoder::new(EncoderConfig::default()).unwrap();
+    let mut frame = [0; 1400];
+    let mut said = move |sequence: u16| {
+        let block = [0.25; SAMPLES];
+        let length = encoder.encode(&block, &mut frame).unwrap();
+        let header = Header::opus(sequence, 960 * u32::from(sequence), Ssrc(5)).write();
+        sealed(&mut rtp, &header, &frame[..length])
+    };
+    for sequence in 0..50 {
+        rig.take(said(sequence));
+        let _ = rig.tick();
+    }
+    rig.ear.unplug();
+    let opener = || RtpOpener::new(MODE, &KEY);
+    rig.ear.plug(opener(), opener(), Ssrc(998));
+    plain(&mut rig);
+    for sequence in 1000..1050 {
+        rig.take(said(sequence));
+        assert!(rig.tick().voices.is_empty(), "nobody has the number yet");
+    }
+    rig.ear.learn(rig.now, Ssrc(5), UserId::new(6));
+    for sequence in 1050..1100 {
+        rig.take(said(sequence));
+        let heard = rig.tick();
+        assert!(heard.voices.iter().all(|one| one.user == UserId::new(6)));
+        assert!(heard.voices.iter().all(|one| one.lost == 0));
+    }
+}
+
+#[test]
+fn extensions_sources_and_padding_are_cut_off_and_other_media_is_nobodys_voice() {
+    let mut rig = Rig::new(PACKETS);
+    plain(&mut rig);
+    let mut rtp = RtpSealer::new(MODE, &KEY, 0);
+    let opus = [0xF8, 1, 2, 3];
+    // Two contributing sources, an extension of one word, and three bytes of padding.
+    let decorated = Header {
+        padding: true,
+        extension: true,
+        csrc_count: 2,
+        ..Header::opus(1, 960, Ssrc(5))
+    };
+    let mut clear = decorated.write().to_vec();
+    clear.extend([9; 8]);
+    clear.extend([0xBE, 0xDE, 0, 1]);
+    let mut body = vec![0x10, 0x85, 0, 0];
+    body.extend(opus);
+    body.extend([0, 0, 3]);
+    rig.take(sealed(&mut rtp, &clear, &body));
+    // Video and its repetitions, and padding longer than the packet.
+    for payload_type in [101, 102, 103, 104] {
+        let header = Header {
+            payload_type,
+            ..Header::opus(2, 1920, Ssrc(6))
+        };
+        rig.take(sealed(&mut rtp, &header.write(), &opus));
+    }
+    let header = Header {
+        padding: true,
+        ..Header::opus(3, 2880, Ssrc(7))
+    };
+    rig.take(sealed(&mut rtp, &header.write(), &[0xF8, 200]));
+    let heard = rig.tick();
+    assert_eq!(heard.packets.len(), 1);
+    assert_eq!(*heard.packets[0].payload, opus);
     assert_eq!(rig.ear.stats().speakers.len(), 1);
 }
 
