@@ -105,6 +105,12 @@ pub(super) struct ExportArgs {
     /// Everybody in one file.
     #[arg(long)]
     pub mix: bool,
+    /// Whose track: a name, a Discord id, or a number from 1 on; may be said again. Everybody's, if not.
+    #[arg(long, value_name = "WHO")]
+    pub track: Vec<String>,
+    /// From this note to the next one, by its text or its number from 1 on.
+    #[arg(long, value_name = "NOTE", conflicts_with_all = ["from", "to"])]
+    pub chapter: Option<String>,
     /// Where to begin: 1:02:03, 2:30 or 90s.
     #[arg(long)]
     pub from: Option<String>,

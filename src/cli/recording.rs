@@ -11,6 +11,7 @@ use mynah_recorder::core::manifest::Manifest;
 use mynah_recorder::core::repair::{repair, verify};
 use mynah_recorder::core::shelf::{self, Shelved};
 use mynah_recorder::core::{RecorderError, events};
+use mynah_recorder::library::{self, Library};
 use serde_json::{Value, json};
 
 use super::args::{RecordingArgs, RecordingCommand};
@@ -178,6 +179,7 @@ impl Shelf {
                 }
             }
         }
+        self.index()?;
         if self.json {
             out::line(&format!("{:#}", json!({ "recordings": done })));
         }
@@ -185,6 +187,17 @@ impl Shelf {
             0 => Ok(()),
             _ => Err(Failure::said(Exit::Failed)),
         }
+    }
+
+    /// Brings the index up to the files, where there is one.
+    fn index(&self) -> Result<(), Failure> {
+        if !self.folder.join(library::FILE).exists() {
+            return Ok(());
+        }
+        let opened = Library::open(&self.folder);
+        opened
+            .map(drop)
+            .map_err(|error| Failure::failed(error.to_string(), error.remedy()))
     }
 
     fn prune(&self, days: Option<u64>, dry_run: bool) -> Result<(), Failure> {
@@ -196,6 +209,9 @@ impl Shelf {
             shelf::prune(&self.folder, now_ms(), days)
         };
         let gone = gone.map_err(failed)?;
+        if !dry_run {
+            self.index()?;
+        }
         if self.json {
             let ids: Vec<String> = gone.iter().map(|one| name(&one.folder)).collect();
             out::line(&format!(

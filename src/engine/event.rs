@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use mynah_session::gateway::StopReason;
-use mynah_wire::{ChannelId, GuildId};
+use mynah_wire::{ChannelId, GuildId, UserId};
 use tokio::sync::mpsc;
 
 use crate::{BroadcastId, TrackId};
@@ -92,6 +92,20 @@ pub enum VoiceEvent {
     },
     /// The connection is back without a rejoin.
     Resumed,
+    /// Somebody says that they begin or cease to send sound (op 5). Told while anybody listens.
+    Speaking {
+        /// Who.
+        user_id: UserId,
+        /// True: they begin.
+        speaks: bool,
+    },
+    /// A new epoch of the end-to-end encryption. Told while anybody listens.
+    Epoch {
+        /// The protocol's version.
+        version: u16,
+        /// Its number.
+        epoch: u64,
+    },
     /// Over: left, kicked, channel deleted, or given up.
     Ended {
         /// Why.

@@ -282,9 +282,18 @@ impl Shell {
                 tracing::warn!(reason, "voice connection lost");
                 VoiceEvent::Lost { reason }
             }
-            MachineEvent::Dave(event) => return news::log(&event),
-            MachineEvent::Speaking { user_id, ssrc, .. } => {
-                return self.hearing.learn(ssrc, user_id);
+            MachineEvent::Dave(event) => {
+                news::log(&event);
+                return self.hint(self.epoch(&event));
+            }
+            MachineEvent::Speaking {
+                user_id,
+                ssrc,
+                flags,
+            } => {
+                self.hearing.learn(ssrc, user_id);
+                let speaks = flags != 0;
+                return self.hint(Some(VoiceEvent::Speaking { user_id, speaks }));
             }
             MachineEvent::Left(user_id) => return self.hearing.forget(user_id),
             MachineEvent::Latency(latency) => {

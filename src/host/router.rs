@@ -126,19 +126,36 @@ impl Router {
             VoiceEvent::Lost { reason } => ("lost", None, Some(reason)),
             VoiceEvent::Resumed => ("resumed", None, None),
             VoiceEvent::Ended { reason } => ("ended", None, Some(reason)),
+            VoiceEvent::Speaking { user_id, speaks } => {
+                let json = json!({
+                    "guild_id": guild_id, "kind": "speaking", "user_id": user_id, "speaks": speaks,
+                });
+                return self.tell_voice(guild_id, &json, &["voice.listen", "voice.opus"]);
+            }
+            VoiceEvent::Epoch { version, epoch } => {
+                let json = json!({
+                    "guild_id": guild_id, "kind": "epoch", "version": version, "epoch": epoch,
+                });
+                return self.tell_voice(guild_id, &json, &["voice.listen", "voice.opus"]);
+            }
             _ => return,
         };
         let json = json!({
             "guild_id": guild_id, "kind": kind, "channel_id": channel_id,
             "reason": reason.unwrap_or_default(),
         });
-        let hears = |link: &&Arc<Link>| {
-            ["voice.speak", "voice.listen", "voice.opus"]
-                .iter()
-                .any(|cap| link.grants.has_any(cap))
-        };
+        self.tell_voice(
+            guild_id,
+            &json,
+            &["voice.speak", "voice.listen", "voice.opus"],
+        );
+    }
+
+    /// To every plugin with one of these grants.
+    fn tell_voice(&self, guild_id: GuildId, json: &Value, caps: &[&str]) {
+        let hears = |link: &&Arc<Link>| caps.iter().any(|cap| link.grants.has_any(cap));
         for link in self.links.iter().filter(hears) {
-            link.deliver(self.own("mynah.voice", &json, guild_id));
+            link.deliver(self.own("mynah.voice", json, guild_id));
         }
     }
 

@@ -1,6 +1,6 @@
 //! What happens, as a plugin sees it.
 
-use crate::{ChannelId, Error, GuildId, Host, Interaction, Result, Track, abi};
+use crate::{ChannelId, Error, GuildId, Host, Interaction, Result, Track, UserId, abi};
 use serde::{Deserialize, de::DeserializeOwned};
 
 /// Something that happened.
@@ -119,6 +119,16 @@ pub enum VoiceKind {
     Resumed,
     /// The session is over.
     Ended(String),
+    /// Somebody says that they begin (`true`) or cease to send sound. Clients say so when they feel like it:
+    /// what is heard tells more. Told while anybody listens, to plugins that may.
+    Speaking(UserId, bool),
+    /// A new epoch of the end-to-end encryption. Told while anybody listens, to plugins that may.
+    Epoch {
+        /// The protocol's version.
+        version: u16,
+        /// Its number.
+        epoch: u64,
+    },
     /// Something newer than this SDK.
     Other(String),
 }
@@ -139,6 +149,13 @@ struct VoiceJson {
     channel_id: Option<ChannelId>,
     #[serde(default)]
     reason: String,
+    user_id: Option<UserId>,
+    #[serde(default)]
+    speaks: bool,
+    #[serde(default)]
+    version: u16,
+    #[serde(default)]
+    epoch: u64,
 }
 
 #[derive(Deserialize)]
@@ -197,19 +214,21 @@ fn track(json: TrackJson) -> TrackEvent {
 }
 
 fn voice(json: VoiceJson) -> VoiceEvent {
-    let VoiceJson {
-        guild_id,
-        kind,
-        channel_id,
-        reason,
-    } = json;
-    let kind = match (kind.as_str(), channel_id) {
-        ("connected", Some(channel)) => VoiceKind::Connected(channel),
-        ("moved", Some(channel)) => VoiceKind::Moved(channel),
-        ("lost", _) => VoiceKind::Lost,
-        ("resumed", _) => VoiceKind::Resumed,
-        ("ended", _) => VoiceKind::Ended(reason),
-        _ => VoiceKind::Other(kind),
+    let kind = match (json.kind.as_str(), json.channel_id, json.user_id) {
+        ("connected", Some(channel), _) => VoiceKind::Connected(channel),
+        ("moved", Some(channel), _) => VoiceKind::Moved(channel),
+        ("lost", ..) => VoiceKind::Lost,
+        ("resumed", ..) => VoiceKind::Resumed,
+        ("ended", ..) => VoiceKind::Ended(json.reason),
+        ("speaking", _, Some(user)) => VoiceKind::Speaking(user, json.speaks),
+        ("epoch", ..) => VoiceKind::Epoch {
+            version: json.version,
+            epoch: json.epoch,
+        },
+        _ => VoiceKind::Other(json.kind),
     };
-    VoiceEvent { guild_id, kind }
+    VoiceEvent {
+        guild_id: json.guild_id,
+        kind,
+    }
 }

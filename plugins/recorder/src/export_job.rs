@@ -6,15 +6,20 @@
 
 use std::fmt;
 use std::fs;
-use std::io::{BufWriter, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-use crate::core::export::{self, Flac, Mixed, Wav, to_i16};
+use self::choice::{chapter, chosen};
+use self::ffmpeg::Ffmpeg;
+use crate::core::export::{self, Flac, Mixed, Wav};
 use crate::core::manifest::{Kind, Manifest, TrackEntry};
 use crate::core::{RecorderError, at, events, frames_in};
+
+pub use self::choice::chapters;
+
+mod choice;
+mod ffmpeg;
 
 /// One job at a time: exports are heavy, and nobody waits for them in real time.
 static TURN: Mutex<()> = Mutex::new(());
@@ -83,6 +88,17 @@ pub enum ExportError {
     /// Copied packets cannot be cut or summed.
     #[error("Opus is copied as it was recorded, so it has no range and no mix")]
     OpusIsCopied,
+    /// Nobody of that name has a track.
+    #[error("nobody called `{wanted}` has a track; there are {there}")]
+    NoTrack {
+        /// What was asked for.
+        wanted: String,
+        /// Who has one.
+        there: String,
+    },
+    /// No note is called so.
+    #[error("no chapter is called `{0}`")]
+    NoChapter(String),
     /// There is no ffmpeg.
     #[error("{0} needs ffmpeg, which is not installed")]
     NoFfmpeg(&'static str),
@@ -103,6 +119,8 @@ impl ExportError {
             Self::Running => "stop it first",
             Self::Nothing => "look at `/record info` or `mynah recording list`",
             Self::OpusIsCopied => "choose flac",
+            Self::NoTrack { .. } => "name people as the recording does, or by number",
+            Self::NoChapter(_) => "`/record info` shows the notes; a number is fine, too",
             Self::NoFfmpeg(_) => "choose flac or wav, or install ffmpeg",
             Self::Ffmpeg(_) => "choose flac or wav",
             Self::CalledOff => "ask again",
@@ -119,6 +137,10 @@ pub struct ExportJob {
     pub format: Format,
     /// Everybody in one file.
     pub mix: bool,
+    /// Whose tracks: names, Discord ids, or numbers from 1 on. Empty is everybody's.
+    pub tracks: Vec<String>,
+    /// From this note to the next, by its text or its number from 1 on; instead of a range.
+    pub chapter: Option<String>,
     /// From and to, in microseconds of the recording; `None` for its ends.
     pub from_us: Option<u64>,
     /// See `from_us`.
@@ -142,16 +164,14 @@ impl ExportJob {
         if manifest.state.is_open() {
             return Err(ExportError::Running);
         }
-        let is_cut = self.from_us.is_some() || self.to_us.is_some();
+        let (from_us, to_us) = self.bounds(&manifest)?;
+        let is_cut = from_us.is_some() || to_us.is_some();
         if self.format == Format::Opus && (is_cut || self.mix) {
             return Err(ExportError::OpusIsCopied);
         }
-        let to_us = self
-            .to_us
-            .unwrap_or(manifest.length_us)
-            .min(manifest.length_us);
-        let range = frames_in(self.from_us.unwrap_or(0))..frames_in(to_us);
-        let tracks: Vec<&TrackEntry> = manifest.tracks.iter().collect();
+        let end_us = to_us.unwrap_or(manifest.length_us).min(manifest.length_us);
+        let range = frames_in(from_us.unwrap_or(0))..frames_in(end_us);
+        let tracks = chosen(&manifest, &self.tracks)?;
         if tracks.is_empty() || range.is_empty() {
             return Err(ExportError::Nothing);
         }
@@ -174,6 +194,17 @@ impl ExportJob {
         self.deliver(&manifest, &made, &room.0, &out)
     }
 
+    /// The range that was asked for, in microseconds.
+    fn bounds(&self, manifest: &Manifest) -> Result<(Option<u64>, Option<u64>), ExportError> {
+        let Some(wanted) = &self.chapter else {
+            return Ok((self.from_us, self.to_us));
+        };
+        let (lines, _) = events::read(&self.folder)?;
+        let (from_us, to_us) = chapter(&lines, wanted, manifest.length_us)
+            .ok_or_else(|| ExportError::NoChapter(wanted.clone()))?;
+        Ok((Some(from_us), Some(to_us)))
+    }
+
     /// Moves the only file, or a zip of all, to where it belongs.
     fn deliver(
         &self,
@@ -185,6 +216,15 @@ impl ExportJob {
         let mut name = format!("{}-{}", manifest.id, self.format.name());
         if self.mix {
             name.push_str("-mix");
+        }
+        let some = self.tracks.iter().chain(&self.chapter);
+        for part in some
+            .map(|part| harmless(part))
+            .filter(|part| !part.is_empty())
+            .take(4)
+        {
+            name.push('-');
+            name.push_str(&part);
         }
         for us in [self.from_us, self.to_us].into_iter().flatten() {
             name.push_str(&format!("-{}s", us / 1_000_000));
@@ -342,92 +382,24 @@ impl Out {
     }
 }
 
-/// ffmpeg at work; ends with it, whatever happens.
-struct Ffmpeg {
-    child: Child,
-    pipe: Option<BufWriter<ChildStdin>>,
-}
-
-impl Ffmpeg {
-    fn start(name: &'static str, codec: &[&str], to: &Path) -> Result<Self, ExportError> {
-        let mut command = Command::new("ffmpeg");
-        command
-            .args(["-nostdin", "-hide_banner", "-loglevel", "error", "-y"])
-            .args(["-f", "s16le", "-ar", "48000", "-ac", "2", "-i", "pipe:0"])
-            .args(codec)
-            .args(["-b:a", "192k", "-threads", "1"])
-            .arg(to)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => ExportError::NoFfmpeg(name),
-            _ => ExportError::Ffmpeg(error.to_string()),
-        })?;
-        let pipe = child
-            .stdin
-            .take()
-            .map(|pipe| BufWriter::with_capacity(1 << 16, pipe));
-        Ok(Self { child, pipe })
-    }
-
-    fn put(&mut self, block: &[f32]) -> Result<(), ExportError> {
-        let bytes: Vec<u8> = block
-            .iter()
-            .flat_map(|sample| to_i16(*sample).to_le_bytes())
-            .collect();
-        let written = self.pipe.as_mut().map(|pipe| pipe.write_all(&bytes));
-        match written {
-            Some(Ok(())) => Ok(()),
-            // It went away; it says why at its end.
-            _ => Err(self.words()),
-        }
-    }
-
-    fn finish(mut self) -> Result<(), ExportError> {
-        let flushed = self.pipe.take().map(|mut pipe| pipe.flush());
-        match (flushed, self.child.wait()) {
-            (Some(Ok(())), Ok(status)) if status.success() => Ok(()),
-            _ => Err(self.words()),
-        }
-    }
-
-    /// What it complained of last.
-    fn words(&mut self) -> ExportError {
-        self.pipe = None;
-        let _ = self.child.kill();
-        let mut text = String::new();
-        if let Some(errors) = &mut self.child.stderr {
-            let _ =
-                std::io::Read::read_to_string(&mut std::io::Read::take(errors, 4_096), &mut text);
-        }
-        let last = text.lines().last().unwrap_or("it ended").to_owned();
-        ExportError::Ffmpeg(last)
-    }
-}
-
-impl Drop for Ffmpeg {
-    fn drop(&mut self) {
-        self.pipe = None;
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// `03-Ann.flac`: names as people have them, without what file systems refuse.
+/// `03-Ann.flac`
 fn file_name(number: usize, entry: &TrackEntry, ending: &str) -> String {
     let who = match entry.kind {
         Kind::Lane => format!("bot {}", entry.name),
         _ if entry.name.is_empty() => entry.user.clone(),
         _ => entry.name.clone(),
     };
-    let plain: String = who
+    format!("{number:02}-{}.{ending}", harmless(&who))
+}
+
+/// Names as people have them, without what file systems refuse.
+fn harmless(name: &str) -> String {
+    let plain: String = name
         .chars()
         .filter(|letter| !letter.is_control() && !"/\\:*?\"<>|".contains(*letter))
         .take(60)
         .collect();
-    let plain = plain.trim().trim_matches('.');
-    format!("{number:02}-{plain}.{ending}")
+    plain.trim().trim_matches('.').to_owned()
 }
 
 impl fmt::Display for Format {

@@ -3,7 +3,7 @@
 //! [`core`] is pure: packets, times and a folder go in, files come out. Nothing there knows Discord,
 //! reads a clock or starts a thread. The format on disk is described in `plugins/recorder/README.md`.
 //! `plugin` puts it on the plugin SDK: `/record`, the panel, consent, the disk thread.
-//! [`export_job`] makes files of a finished recording, for the plugin and for the command line.
+//! [`library`] is the index of all recordings. [`export_job`] makes files of a finished recording, for the plugin and for the command line.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     test,
@@ -17,7 +17,11 @@
 
 pub mod core;
 pub mod export_job;
+pub mod library;
 mod plugin;
+
+/// Who does not want to be recorded, in a server's folder: a JSON array of marks, see `plugin::privacy`.
+pub(crate) const OPT_OUTS: &str = "optout.json";
 
 pub use plugin::{Config, Indicator, KEYS, Key, Recorder, commands};
 

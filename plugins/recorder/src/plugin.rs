@@ -9,26 +9,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mynah_plugin::{
     About, ChannelId, Cx, Diagnostic, Event, GuildId, Interaction, Kind, Need, Plugin, Reply,
-    Result, Saved, UserId, VoiceKind, Why, intents,
+    Result, Saved, UserId, Why, intents,
 };
 
-use self::people::{Change, People};
+use self::exports::Export;
+use self::people::People;
 use self::privacy::Privacy;
 use self::room::Room;
-use self::scribe::Job;
 use self::tones::Tones;
 use crate::core::events;
-use crate::core::shelf;
+use crate::library::Library;
 
 mod commands;
 mod config;
+mod exports;
 mod files;
+mod news;
 mod people;
 mod privacy;
+mod recovery;
 mod room;
 mod running;
 mod scribe;
@@ -52,6 +56,11 @@ pub struct Recorder {
     folder: PathBuf,
     tones: Tones,
     privacy: Privacy,
+    /// The index; the disk threads write to it, too.
+    library: Arc<Mutex<Library>>,
+    exports: Vec<Export>,
+    /// Exports so far.
+    exported: u64,
     people: People,
     rooms: BTreeMap<GuildId, Room>,
     /// Servers where a recording is being started.
@@ -119,14 +128,9 @@ impl Plugin for Recorder {
             mynah_plugin::Error::failed(format!("{}: {error}", folder.display()))
         })?;
         cx.set_commands(&commands())?;
-        let interrupted = recover(cx, &folder);
-        if let Some(days) = config.retention_days() {
-            match shelf::prune(&folder, wall_ms(), days) {
-                Ok(gone) if gone.is_empty() => {}
-                Ok(gone) => cx.info(&format!("{} old recordings are gone", gone.len())),
-                Err(error) => cx.warn(&format!("old recordings cannot be removed: {error}")),
-            }
-        }
+        let interrupted = recovery::recover(cx, &folder);
+        let library = Library::open(&folder)
+            .map_err(|error| mynah_plugin::Error::failed(format!("{error}; {}", error.remedy())))?;
         let me = cx.host().rest("GET", "/users/@me", serde_json::Value::Null);
         cx.spawn(
             me.read::<Myself>(),
@@ -134,12 +138,16 @@ impl Plugin for Recorder {
                 Ok(me) => {
                     recorder.me = Some(me.id);
                     recorder.go_on(cx);
+                    recorder.tidy(cx);
                 }
                 Err(error) => error.log(cx, "asking who I am"),
             },
         );
         Ok(Self {
             privacy: Privacy::new(&folder),
+            library: Arc::new(Mutex::new(library)),
+            exports: Vec::new(),
+            exported: 0,
             folder,
             config,
             tones,
@@ -210,16 +218,9 @@ impl Recorder {
 
     fn command(&mut self, cx: &mut Cx<'_, Self>, asked: Interaction, guild: GuildId) {
         let command = asked.command().to_owned();
-        let staff = commands::may_record(&asked, &self.config.roles);
-        let open_to_all = [
-            "record status",
-            "record optout",
-            "record optin",
-            "record pause",
-            "record resume",
-            "record note",
-        ];
-        if !staff && !open_to_all.contains(&command.as_str()) {
+        // Each of the others looks for itself who may.
+        let for_staff = ["record start"];
+        if for_staff.contains(&command.as_str()) && !self.is_staff(&asked) {
             return cx.detach("an answer", asked.refuse(words::NOT_ALLOWED));
         }
         match command.as_str() {
@@ -250,10 +251,10 @@ impl Recorder {
             "resume" => self.pause(cx, &asked, guild, false),
             "note" => cx.detach("a dialog", asked.modal(room::note_dialog())),
             "optout" => self.opt(cx, &asked, guild, true),
-            "stop" if !commands::may_record(&asked, &self.config.roles) => {
-                cx.detach("an answer", asked.refuse(words::NOT_ALLOWED));
-            }
             "stop" => self.stop_command(cx, asked, guild),
+            action if let Some(number) = action.strip_prefix("calloff") => {
+                self.call_off(cx, &asked, number);
+            }
             _ => cx.detach("an unknown button", asked.refuse(words::UNKNOWN)),
         }
     }
@@ -264,9 +265,15 @@ impl Recorder {
         if let Some(room) = self.rooms.get(&guild) {
             room.set_excluded(user, out);
         }
-        let words = match self.privacy.set(guild.get(), user, out) {
-            Ok(()) if out => words::OPTED_OUT.to_owned(),
-            Ok(()) => words::OPTED_IN.to_owned(),
+        let done = self.privacy.set(guild.get(), user, out);
+        if let Ok(mark) = &done
+            && let Err(error) = self.index().opt(&guild.to_string(), mark, out)
+        {
+            cx.warn(&format!("the index of recordings: {error}"));
+        }
+        let words = match done {
+            Ok(_) if out => words::OPTED_OUT.to_owned(),
+            Ok(_) => words::OPTED_IN.to_owned(),
             Err(error) => {
                 cx.error(&format!("an opt-out cannot be written: {error}"));
                 format!(
@@ -279,122 +286,6 @@ impl Recorder {
         cx.detach("an answer", asked.refuse(words));
         self.show(cx, guild);
     }
-
-    /// Somebody came, left or was muted.
-    fn changed(&mut self, cx: &mut Cx<'_, Self>, guild: GuildId, user: UserId, changes: &[Change]) {
-        let now_us = cx.now_us();
-        let Some(room) = self.rooms.get_mut(&guild).filter(|room| !room.ending) else {
-            return;
-        };
-        if Some(user) == self.me || room.is_excluded(user.get()) {
-            return;
-        }
-        let at = room.at(now_us);
-        let id = user.to_string();
-        let mut came = false;
-        for change in changes {
-            let event = match change {
-                Change::Came(channel) if *channel == room.channel => {
-                    came = true;
-                    let name = self.people.name(guild, user).unwrap_or(&id).to_owned();
-                    room.scribe.order(Job::Name(user.get(), name.clone()));
-                    events::Event::Join {
-                        user: id.clone(),
-                        name,
-                    }
-                }
-                Change::Left(channel) if *channel == room.channel => {
-                    events::Event::Leave { user: id.clone() }
-                }
-                Change::Muted(channel, muted) if *channel == room.channel => events::Event::Mute {
-                    user: id.clone(),
-                    muted: *muted,
-                },
-                _ => continue,
-            };
-            room.scribe.order(Job::Event(at, event));
-        }
-        if came {
-            let told = events::Event::Consent {
-                user: id,
-                what: "told".into(),
-            };
-            room.scribe.order(Job::Event(at, told));
-            self.chime(cx, guild);
-            self.show(cx, guild);
-        }
-    }
-
-    /// News of the bot's own connection.
-    fn voice(&mut self, cx: &mut Cx<'_, Self>, guild: GuildId, kind: VoiceKind) {
-        let now_us = cx.now_us();
-        let Some(room) = self.rooms.get_mut(&guild).filter(|room| !room.ending) else {
-            return;
-        };
-        let at = room.at(now_us);
-        match kind {
-            VoiceKind::Lost => {
-                room.lost_us.get_or_insert(at);
-            }
-            VoiceKind::Resumed | VoiceKind::Connected(_) => {
-                if let Some(lost) = room.lost_us.take() {
-                    let outage = events::Event::Outage {
-                        length_us: at.saturating_sub(lost),
-                        reason: "the voice connection was mended".into(),
-                    };
-                    room.scribe.order(Job::Event(at, outage));
-                }
-            }
-            VoiceKind::Moved(channel) => self.moved(cx, guild, channel),
-            VoiceKind::Ended(reason) => {
-                let words = format!("the bot left the voice channel: {reason}");
-                self.end(cx, guild, &words, None);
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Makes whole what a crash cut off, and says who is to go on.
-fn recover(cx: &Cx<'_, Recorder>, folder: &std::path::Path) -> Vec<Interrupted> {
-    let recovered = match shelf::recover(folder, wall_ms(), &[]) {
-        Ok(recovered) => recovered,
-        Err(error) => {
-            cx.error(&format!(
-                "interrupted recordings cannot be looked for: {error}"
-            ));
-            return Vec::new();
-        }
-    };
-    let mut interrupted = Vec::new();
-    for one in recovered {
-        let name = one.folder.display();
-        match one.done {
-            Ok(repair) => {
-                cx.warn(&format!(
-                    "the recording {name} was cut off and has been made whole"
-                ));
-                let manifest = repair.manifest;
-                let ids = (manifest.guild.parse(), manifest.channel.parse());
-                if let (Ok(guild), Ok(channel)) = ids {
-                    interrupted.push(Interrupted {
-                        guild,
-                        channel,
-                        starter: manifest.starter.parse().unwrap_or(UserId::new(0)),
-                        id: manifest.id,
-                        title: manifest.title,
-                    });
-                }
-            }
-            Err(error) => {
-                cx.error(&format!(
-                    "{name} cannot be made whole: {error}; {}",
-                    error.remedy()
-                ));
-            }
-        }
-    }
-    interrupted
 }
 
 /// Milliseconds since 1970.

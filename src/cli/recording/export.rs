@@ -40,6 +40,8 @@ pub(super) fn export(shelf: &Shelf, wanted: &ExportArgs) -> Result<(), Failure> 
         folder: one.folder,
         format: wanted.format.format(),
         mix: wanted.mix,
+        tracks: wanted.track.clone(),
+        chapter: wanted.chapter.clone(),
         from_us: moment(&wanted.from)?,
         to_us: moment(&wanted.to)?,
         out: wanted.out.clone(),

@@ -65,6 +65,11 @@ impl Hearing {
         self.overheard.as_ref().map(|_| now + OVERHEAR)
     }
 
+    /// Anybody listens.
+    pub(super) fn is_open(&self) -> bool {
+        self.ear.is_some()
+    }
+
     /// How the ear is doing; `None` while nobody listens.
     pub(super) fn stats(&self) -> Option<HearStats> {
         self.ear.as_ref().map(|ear| ear.stats())

@@ -1,9 +1,32 @@
 //! How a session is doing.
 
+use mynah_session::voice::DaveEvent;
+
 use super::Shell;
-use crate::VoiceStatus;
+use crate::{Event, VoiceEvent, VoiceStatus};
 
 impl Shell {
+    /// What those who listen learn of the encryption.
+    pub(super) fn epoch(&self, event: &DaveEvent) -> Option<VoiceEvent> {
+        let DaveEvent::Epoch { epoch, .. } = event else {
+            return None;
+        };
+        let version = self.machine.dave().map_or(0, |dave| dave.version);
+        Some(VoiceEvent::Epoch {
+            version,
+            epoch: *epoch,
+        })
+    }
+
+    /// Tells what is good to know while somebody listens. Never waits: who is behind does without.
+    pub(super) fn hint(&self, kind: Option<VoiceEvent>) {
+        let (Some(kind), true) = (kind, self.hearing.is_open()) else {
+            return;
+        };
+        let guild_id = self.guild_id;
+        let _ = self.events.try_send(Event::Voice { guild_id, kind });
+    }
+
     /// Everything there is to say about it; `None` while it is not connected.
     pub(super) fn status(&self) -> Option<VoiceStatus> {
         let (ssrc, mode) = self.line.attached()?;

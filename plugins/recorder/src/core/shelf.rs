@@ -39,16 +39,24 @@ pub fn list(root: &Path) -> Result<Vec<Shelved>, RecorderError> {
     for guild in folders(root)? {
         for folder in folders(&guild)? {
             if folder.join(FILE).exists() || folder.join("tracks").is_dir() {
-                found.push(Shelved {
-                    manifest: Manifest::read(&folder),
-                    bytes: bytes_below(&folder)?,
-                    folder,
-                });
+                found.push(look(&folder)?);
             }
         }
     }
     found.sort_by(|a, b| a.folder.cmp(&b.folder));
     Ok(found)
+}
+
+/// One recording, by its folder.
+///
+/// # Errors
+/// When a folder below it cannot be read.
+pub fn look(folder: &Path) -> Result<Shelved, RecorderError> {
+    Ok(Shelved {
+        folder: folder.to_owned(),
+        manifest: Manifest::read(folder),
+        bytes: bytes_below(folder)?,
+    })
 }
 
 /// Makes all recordings whole that a crash interrupted. `running` are the folders being written right now.

@@ -17,7 +17,11 @@ pub fn commands() -> Commands {
     .subcommand(
         Slash::new("start", "Record the voice channel you are in")
             .option(Opt::channel("channel", "Another voice channel"))
-            .option(Opt::text("title", "What the recording is called")),
+            .option(Opt::text("title", "What the recording is called"))
+            .option(Opt::channel(
+                "post",
+                "Where to show how it goes, from now on for every recording",
+            )),
     )
     .subcommand(Slash::new("stop", "End the recording"))
     .subcommand(Slash::new(
@@ -54,6 +58,11 @@ pub fn commands() -> Commands {
                 "mix",
                 "Everybody in one file instead of a track each",
             ))
+            .option(Opt::text(
+                "tracks",
+                "Whose tracks: names, parted by commas; everybody's, if nothing is said",
+            ))
+            .option(Opt::text("chapter", "From this note to the next one").autocomplete())
             .option(Opt::text("from", "Where to begin: 1:02:03, 90s"))
             .option(Opt::text("to", "Where to end")),
     )

@@ -1,48 +1,56 @@
-//! What becomes of recordings: listed, shown, exported, kept, deleted.
+//! What becomes of recordings: listed, shown, kept, deleted. Exports are in `exports.rs`.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::path::PathBuf;
+use std::sync::MutexGuard;
 
-use base64::Engine as _;
-use mynah_plugin::{Choice, Cx, GuildId, Interaction, Reply, Result};
-use serde_json::json;
+use mynah_plugin::{Choice, Cx, GuildId, Interaction, UserId};
 
 use super::room::{clock, plain, size};
-use super::{Recorder, words};
-use crate::core::events::{self, Event};
+use super::scribe::lock;
+use super::{Recorder, commands, words};
+use crate::core::events;
 use crate::core::manifest::{Kind, Manifest};
-use crate::core::shelf::{self, Shelved};
-use crate::export_job::{ExportError, ExportJob, Format};
+use crate::core::shelf;
+use crate::export_job::chapters;
+use crate::library::{Entry, Library};
 
-/// What Discord takes from a bot without a boost (rest.md section 5).
-const ATTACH_BYTES: u64 = 10 << 20;
 /// Recordings on one list.
 const LISTED: usize = 15;
+/// What Discord offers at most.
+const OFFERED: usize = 25;
 /// Notes that `/record info` shows.
 const NOTES: usize = 10;
 
 impl Recorder {
-    /// This server's recordings, the newest first.
-    fn here(&self, guild: GuildId) -> Vec<Shelved> {
-        let own = self.folder.join(guild.to_string());
-        let mut here = shelf::list(&self.folder).unwrap_or_default();
-        here.retain(|one| one.folder.starts_with(&own));
-        here.reverse();
-        here
+    /// The index of all recordings.
+    pub(super) fn index(&self) -> MutexGuard<'_, Library> {
+        lock(&self.library)
+    }
+
+    /// May this person do what they like with all recordings of the server?
+    pub(super) fn is_staff(&self, asked: &Interaction) -> bool {
+        commands::may_record(asked, &self.config.roles)
+    }
+
+    /// This server's recordings that `asked` may see, the newest first.
+    fn here(&self, asked: &Interaction, guild: GuildId, typed: &str, limit: usize) -> Vec<Entry> {
+        let starter = (!self.is_staff(asked)).then(|| asked.user_id().to_string());
+        let listed = self
+            .index()
+            .list(&guild.to_string(), typed, starter.as_deref(), limit);
+        listed.unwrap_or_default()
     }
 
     /// The folder of a recording of this server, by an id that somebody typed.
-    fn find(&self, guild: GuildId, id: &str) -> Option<PathBuf> {
-        let named = |one: &Shelved| one.folder.file_name().is_some_and(|name| name == id);
-        let found = self.here(guild).into_iter().find(named)?;
-        Some(found.folder)
+    pub(super) fn find(&self, guild: GuildId, id: &str) -> Option<PathBuf> {
+        // Only what the index knows becomes a path.
+        let entry = self.index().find(&guild.to_string(), id).ok()??;
+        Some(self.folder.join(entry.guild).join(entry.id))
     }
 
-    /// The recording that was asked for, if it is there and does not run; else they are told.
-    fn wanted(
+    /// The recording that was asked for, if it is there and theirs to ask for; else they are told.
+    pub(super) fn wanted(
         &self,
         cx: &mut Cx<'_, Self>,
         asked: &Interaction,
@@ -52,7 +60,12 @@ impl Recorder {
         let found = self.find(guild, id);
         let manifest = found.as_deref().map(Manifest::read);
         let refusal = match (found, manifest) {
-            (Some(folder), Some(Ok(manifest))) => return Some((folder, manifest)),
+            (Some(folder), Some(Ok(manifest))) => {
+                if self.is_staff(asked) || is_of(&manifest, asked.user_id()) {
+                    return Some((folder, manifest));
+                }
+                words::NOT_YOURS.to_owned()
+            }
             (Some(_), Some(Err(error))) => format!("{error}; {}.", error.remedy()),
             _ => words::NO_SUCH.to_owned(),
         };
@@ -60,53 +73,68 @@ impl Recorder {
         None
     }
 
+    /// Offers recordings, or the chapters of the one that is named already.
     pub(super) fn offer(&self, cx: &mut Cx<'_, Self>, asked: &Interaction, guild: GuildId) {
-        let typed = asked
-            .focused()
-            .map_or("", |(_, typed)| typed)
-            .to_lowercase();
-        let mut choices = Vec::new();
-        for one in self.here(guild) {
-            let Ok(manifest) = one.manifest else {
-                continue;
-            };
-            let label = label(&manifest);
-            if label.to_lowercase().contains(&typed) {
-                choices.push(Choice::new(label, manifest.id));
+        let (option, typed) = asked.focused().unwrap_or_default();
+        let choices = match option {
+            "chapter" => self.chapters(asked, guild, &typed.to_lowercase()),
+            _ => {
+                let here = self.here(asked, guild, typed, OFFERED);
+                let choice = |one: Entry| Choice::new(label(&one.title, &one.id), one.id);
+                here.into_iter().map(choice).collect()
             }
-        }
+        };
         cx.detach("offering recordings", asked.choices(choices));
     }
 
+    fn chapters(&self, asked: &Interaction, guild: GuildId, typed: &str) -> Vec<Choice> {
+        let id = asked.text("id").unwrap_or_default();
+        let folder = self.find(guild, id);
+        let mine = folder.filter(|folder| {
+            let manifest = Manifest::read(folder);
+            manifest.is_ok_and(|one| self.is_staff(asked) || is_of(&one, asked.user_id()))
+        });
+        let lines = mine.and_then(|folder| events::read(&folder).ok());
+        let (lines, _) = lines.unwrap_or_default();
+        let all = chapters(&lines).into_iter().enumerate();
+        let fitting = all.filter(|(_, (_, text))| text.to_lowercase().contains(typed));
+        fitting
+            .take(OFFERED)
+            .map(|(place, (at_us, text))| {
+                let short: String = text.chars().take(80).collect();
+                Choice::new(format!("{} {short}", clock(at_us)), (place + 1).to_string())
+            })
+            .collect()
+    }
+
     pub(super) fn list(&self, cx: &mut Cx<'_, Self>, asked: &Interaction, guild: GuildId) {
-        let all = self.here(guild);
+        let shown = self.here(asked, guild, "", LISTED);
         let mut text = String::new();
-        for one in all.iter().take(LISTED) {
-            let _ = match &one.manifest {
-                Ok(manifest) => {
-                    let keep = if manifest.keep { " · kept" } else { "" };
-                    let state = match manifest.state.is_open() {
-                        true => " · 🔴 running",
-                        false => "",
-                    };
-                    writeln!(
-                        text,
-                        "`{}` {} · {} · {} tracks · {}{keep}{state}",
-                        manifest.id,
-                        plain(&manifest.title),
-                        clock(manifest.length_us),
-                        manifest.tracks.len(),
-                        size(one.bytes)
-                    )
-                }
-                Err(_) => writeln!(text, "⚠️ {} cannot be read", one.folder.display()),
-            };
+        for one in &shown {
+            let keep = if one.keep { " · kept" } else { "" };
+            let state = if one.is_open { " · 🔴 running" } else { "" };
+            let _ = writeln!(
+                text,
+                "`{}` {} · {} · {} tracks · {}{keep}{state}",
+                one.id,
+                plain(&one.title),
+                clock(one.length_us),
+                one.tracks,
+                size(one.bytes)
+            );
         }
-        if all.len() > LISTED {
-            let _ = writeln!(text, "…and {} more", all.len() - LISTED);
+        let (all, bytes) = self.index().sums(&guild.to_string()).unwrap_or_default();
+        if self.is_staff(asked) && all > 0 {
+            if all > shown.len() as u64 {
+                let _ = writeln!(text, "…and {} more", all - shown.len() as u64);
+            }
+            let _ = writeln!(text, "-# {} together", size(bytes));
         }
         if text.is_empty() {
-            text.push_str("Nothing has been recorded here yet. `/record start` begins.");
+            text.push_str(match self.is_staff(asked) {
+                true => "Nothing has been recorded here yet. `/record start` begins.",
+                false => words::NOTHING_OF_YOURS,
+            });
         }
         cx.detach("an answer", asked.refuse(text));
     }
@@ -117,7 +145,7 @@ impl Recorder {
         };
         let mut text = format!(
             "**{}** · <#{}>{} · <t:{}:f> · {}\n",
-            label(&manifest),
+            label(&manifest.title, &manifest.id),
             manifest.channel,
             // 0: they opted out, and are named nowhere.
             match manifest.starter.as_str() {
@@ -145,12 +173,12 @@ impl Recorder {
             }
         }
         let (lines, _) = events::read(&folder).unwrap_or_default();
-        let notes = lines.iter().filter_map(|line| match &line.event {
-            Event::Note { text, .. } => Some((line.t, text)),
-            _ => None,
-        });
-        for (t, note) in notes.take(NOTES) {
-            let _ = writeln!(text, "📌 {} {}", clock(t), plain(note));
+        let notes = chapters(&lines);
+        for (t, note) in notes.iter().take(NOTES) {
+            let _ = writeln!(text, "📌 {} {}", clock(*t), plain(note));
+        }
+        if notes.len() > NOTES {
+            let _ = writeln!(text, "…and {} more notes", notes.len() - NOTES);
         }
         cx.detach("an answer", asked.refuse(text));
     }
@@ -159,7 +187,11 @@ impl Recorder {
         let Some((folder, manifest)) = self.wanted(cx, asked, guild) else {
             return;
         };
-        let words = match shelf::keep(&folder, !manifest.keep) {
+        let kept = shelf::keep(&folder, !manifest.keep);
+        if kept.is_ok() {
+            self.note_down(cx, &folder);
+        }
+        let words = match kept {
             Ok(()) if manifest.keep => "It goes with age again.".to_owned(),
             Ok(()) => "It is kept whatever its age. The same again takes that back.".to_owned(),
             Err(error) => format!("{error}; {}.", error.remedy()),
@@ -179,6 +211,10 @@ impl Recorder {
             _ if runs => "It is still being recorded: `/record stop` first.".to_owned(),
             Some(true) => match shelf::delete(&folder) {
                 Ok(()) => {
+                    let id = &manifest.id;
+                    if let Err(error) = self.index().remove(&guild.to_string(), id) {
+                        cx.warn(&format!("the index of recordings: {error}"));
+                    }
                     cx.info(&format!(
                         "{} deleted the recording {}",
                         asked.user_id(),
@@ -196,159 +232,24 @@ impl Recorder {
         cx.detach("an answer", asked.refuse(words));
     }
 
-    // --- export --------------------------------------------------------------------------------
-
-    pub(super) fn export(&mut self, cx: &mut Cx<'_, Self>, asked: Interaction, guild: GuildId) {
-        let Some((folder, _)) = self.wanted(cx, &asked, guild) else {
-            return;
-        };
-        let from_us = asked.text("from").map(moment);
-        let to_us = asked.text("to").map(moment);
-        if from_us == Some(None) || to_us == Some(None) {
-            let words = "Write a moment as 1:02:03, 2:30 or 90s.";
-            return cx.detach("an answer", asked.refuse(words));
-        }
-        let job = ExportJob {
-            folder,
-            format: asked
-                .text("format")
-                .and_then(Format::named)
-                .unwrap_or(Format::Flac),
-            mix: asked.boolean("mix").unwrap_or(false),
-            from_us: from_us.flatten(),
-            to_us: to_us.flatten(),
-            out: None,
-        };
-        let deferred = asked.defer(true);
-        let work = async move {
-            let deferred = deferred.await;
-            (deferred, aside(move || run(&job)).await)
-        };
-        cx.spawn(work, move |_, cx, (deferred, made)| {
-            if let Err(error) = deferred {
-                error.log(cx, "saying that it takes a while");
-            }
-            match made {
-                Ok((path, bytes)) => deliver(cx, asked, path, bytes),
-                Err(error) => {
-                    let words = format!("There is no file: {error}; {}.", error.remedy());
-                    cx.detach("an answer", asked.edit(Reply::text(words)));
-                }
-            }
-        });
-    }
-}
-
-fn run(job: &ExportJob) -> std::result::Result<(PathBuf, u64), ExportError> {
-    let path = job.run(&mut |_, _| true)?;
-    let bytes = std::fs::metadata(&path).map_or(0, |about| about.len());
-    Ok((path, bytes))
-}
-
-/// Attaches the file where it fits, else says where it lies.
-fn deliver(cx: &mut Cx<'_, Recorder>, asked: Interaction, path: PathBuf, bytes: u64) {
-    let name = path
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned());
-    let (name, words) = (name.unwrap_or_default(), place(&path, bytes));
-    let channel = asked.channel_id();
-    let contents = (bytes <= ATTACH_BYTES)
-        .then(|| std::fs::read(&path).ok())
-        .flatten();
-    let (Some(contents), Some(channel)) = (contents, channel) else {
-        return cx.detach("an answer", asked.edit(Reply::text(words)));
-    };
-    let file = json!({
-        "name": name, "content_type": "application/octet-stream",
-        "base64": base64::engine::general_purpose::STANDARD.encode(contents),
-    });
-    let body = Reply::text(format!("📦 {name} · {}", size(bytes))).to_json();
-    let posted = cx.host().op(
-        "rest",
-        json!({ "method": "POST", "path": format!("/channels/{channel}/messages"),
-                "body": body, "files": [file] }),
-    );
-    cx.spawn(posted, move |_, cx, posted: Result<_>| {
-        let words = match posted {
-            Ok(_) => format!("Here it is. {words}"),
-            Err(error) => format!("It could not be attached ({error}). {words}"),
-        };
-        cx.detach("an answer", asked.edit(Reply::text(words)));
-    });
-}
-
-fn place(path: &Path, bytes: u64) -> String {
-    format!(
-        "It lies on the bot's machine: `{}` ({}).",
-        path.display(),
-        size(bytes)
-    )
-}
-
-fn label(manifest: &Manifest) -> String {
-    match manifest.title.is_empty() {
-        true => manifest.id.clone(),
-        false => format!("{} · {}", manifest.title, manifest.id),
-    }
-}
-
-/// `1:02:03`, `2:30`, `90s` or `90` in microseconds.
-fn moment(text: &str) -> Option<u64> {
-    let text = text.trim().trim_end_matches('s');
-    let mut seconds = 0_u64;
-    for part in text.split(':') {
-        seconds = seconds.checked_mul(60)?.checked_add(part.parse().ok()?)?;
-    }
-    seconds.checked_mul(1_000_000)
-}
-
-/// Does something that takes long on a thread of its own; the plugin goes on meanwhile.
-fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Aside<T> {
-    let state = Arc::new(Mutex::new((None, None::<Waker>)));
-    let theirs = Arc::clone(&state);
-    let started = std::thread::Builder::new()
-        .name("recorder-export".into())
-        .spawn(move || {
-            let _ = rustix::process::nice(10);
-            let result = work();
-            let mut state = theirs.lock().unwrap_or_else(PoisonError::into_inner);
-            state.0 = Some(result);
-            if let Some(waker) = state.1.take() {
-                waker.wake();
-            }
-        });
-    // Without a thread it never ends, and the answer stays "thinking": the system has other worries.
-    drop(started);
-    Aside(state)
-}
-
-struct Aside<T>(Arc<Mutex<(Option<T>, Option<Waker>)>>);
-
-impl<T> Future for Aside<T> {
-    type Output = T;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match state.0.take() {
-            Some(result) => Poll::Ready(result),
-            None => {
-                state.1 = Some(cx.waker().clone());
-                Poll::Pending
-            }
+    /// Brings the index up to what a recording's files say.
+    pub(super) fn note_down(&self, cx: &Cx<'_, Self>, folder: &std::path::Path) {
+        if let Err(error) = self.index().note(folder) {
+            cx.warn(&format!(
+                "the index of recordings: {error}; {}",
+                error.remedy()
+            ));
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn is_of(manifest: &Manifest, user: UserId) -> bool {
+    manifest.starter == user.to_string()
+}
 
-    #[test]
-    fn moments_are_read_as_people_write_them() {
-        assert_eq!(moment("1:02:03"), Some(3_723_000_000));
-        assert_eq!(moment(" 90s "), Some(90_000_000));
-        assert_eq!(moment("2:30"), Some(150_000_000));
-        assert_eq!(moment("soon"), None);
-        assert_eq!(moment("99999999999999999999"), None);
+fn label(title: &str, id: &str) -> String {
+    match title.is_empty() {
+        true => id.to_owned(),
+        false => format!("{title} · {id}"),
     }
 }

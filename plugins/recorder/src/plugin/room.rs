@@ -1,5 +1,6 @@
 //! One server's recording while it runs: what is known of it, and what people read.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 
@@ -11,6 +12,8 @@ use super::scribe::{Job, Scribe, lock};
 
 /// Heard so lately, somebody speaks.
 const SPEAKS_US: u64 = 400_000;
+/// Said so long ago that they send sound, and nothing came: something is wrong.
+const UNHEARD_US: u64 = 3_000_000;
 /// People named on the panel; more would not fit a message.
 const MAX_NAMED: usize = 20;
 
@@ -23,6 +26,10 @@ pub(super) struct Room {
     /// Where the panel and everything else is said.
     pub text: ChannelId,
     pub title: String,
+    /// Who may end it beside those who may record.
+    pub starter: UserId,
+    /// When people said last that they begin to send sound, and have not ceased since.
+    pub said_us: BTreeMap<UserId, u64>,
     pub scribe: Scribe,
     pub listening: Listening,
     /// The host's clock when it began.
@@ -62,10 +69,10 @@ impl Room {
     pub fn set_excluded(&self, user: u64, out: bool) {
         let mut excluded = lock(&self.scribe.shared.excluded);
         if out {
-            excluded.insert(user);
+            excluded.set(user, true);
             lock(&self.scribe.shared.heard).remove(&user);
         } else {
-            excluded.remove(&user);
+            excluded.set(user, false);
         }
         drop(excluded);
         self.scribe.order(if out {
@@ -76,7 +83,7 @@ impl Room {
     }
 
     pub fn is_excluded(&self, user: u64) -> bool {
-        lock(&self.scribe.shared.excluded).contains(&user)
+        lock(&self.scribe.shared.excluded).contains(user)
     }
 
     /// Somebody as events name them: those who opted out are named nowhere.
@@ -138,6 +145,9 @@ impl Room {
                     let _ = write!(text, " · {} packets could not be read", counts.unusable);
                 }
             }
+            if self.is_unheard(user, at, last) && !person.is_muted {
+                text.push_str(" · ⚠️ I receive nothing of them");
+            }
             text.push('\n');
         }
         if left_out > 0 {
@@ -158,6 +168,15 @@ impl Room {
         }
         let _ = write!(text, "-# {} · `{}`", size(seen.bytes), self.id);
         text
+    }
+
+    /// Somebody says for a while that they send sound, and none comes.
+    fn is_unheard(&self, user: UserId, at: u64, heard: Option<u64>) -> bool {
+        self.said_us.get(&user).is_some_and(|said| {
+            // Packets and websocket race: one shortly before counts.
+            at.saturating_sub(*said) >= UNHEARD_US
+                && heard.is_none_or(|heard| heard + SPEAKS_US < *said)
+        })
     }
 
     /// The panel: text, and buttons while it runs.

@@ -132,6 +132,9 @@ impl Recorder {
             Some(room) if room.ending => {
                 return cx.detach("an answer", asked.refuse(words::ENDS));
             }
+            Some(room) if !self.is_staff(&asked) && room.starter != asked.user_id() => {
+                return cx.detach("an answer", asked.refuse(words::NOT_ALLOWED));
+            }
             Some(room) => room.written(asked.user_id()),
         };
         let deferred = asked.defer(false);

@@ -4,19 +4,21 @@
 //! and goes on. What the disk is too slow for is dropped, counted, and becomes exact silence; what the
 //! recording has to say is left in [`Seen`], where the plugin looks once a second.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use super::privacy::OptOuts;
 use crate::core::RecorderError;
 use crate::core::disk::free_bytes;
 use crate::core::events::Event;
 use crate::core::recording::{Notice, Plan, Recording};
 use crate::core::shelf;
 use crate::core::timeline::{Arrived, Counts};
+use crate::library::Library;
 
 /// Ticks that wait for the disk: ten seconds.
 const WAITING: usize = 512;
@@ -70,7 +72,7 @@ pub(super) struct Shared {
     /// Packets the disk was too slow for.
     pub overrun: AtomicU64,
     /// Nothing of these people goes any further.
-    pub excluded: Mutex<BTreeSet<u64>>,
+    pub excluded: Mutex<OptOuts>,
     /// When each was heard last, on the recording clock.
     pub heard: Mutex<BTreeMap<u64, u64>>,
     /// Why it is to end.
@@ -100,18 +102,22 @@ pub(super) struct Pen {
 
 impl Scribe {
     /// Makes the folder and begins.
-    pub fn begin(root: &Path, plan: Plan, excluded: BTreeSet<u64>) -> Result<Self, RecorderError> {
+    pub fn begin(
+        root: &Path,
+        plan: Plan,
+        excluded: OptOuts,
+        library: Arc<Mutex<Library>>,
+    ) -> Result<Self, RecorderError> {
         let previous = plan.previous.clone();
         let (guild, id) = (plan.guild.to_string(), plan.id.clone());
         let started_ms = plan.started_ms;
-        let mut recording = Recording::begin(root, plan)?;
-        for user in &excluded {
-            recording.exclude(*user);
-        }
+        let recording = Recording::begin(root, plan)?;
         if let Some(previous) = previous {
             shelf::link(&root.join(guild).join(previous), &id)?;
         }
         let folder = recording.folder().to_owned();
+        // The files are the truth: without its line in the index it is recorded all the same.
+        let _ = lock(&library).note(&folder);
         let shared = Arc::new(Shared {
             excluded: Mutex::new(excluded),
             ..Shared::default()
@@ -124,6 +130,7 @@ impl Scribe {
             started_ms,
             now_us: 0,
             room_us: None,
+            library,
         };
         let thread = std::thread::Builder::new()
             .name("recorder-disk".into())
@@ -198,6 +205,7 @@ struct Desk {
     now_us: u64,
     /// When the disk was asked last how much room it has.
     room_us: Option<u64>,
+    library: Arc<Mutex<Library>>,
 }
 
 impl Desk {
@@ -303,6 +311,7 @@ impl Desk {
         self.now_us = now_us;
         self.recording.finish(now_us, wall_ms, reason)?;
         shelf::seal(self.recording.folder())?;
+        let _ = lock(&self.library).note(self.recording.folder());
         self.show(Vec::new());
         lock(&self.shared.seen).ended = true;
         Ok(())

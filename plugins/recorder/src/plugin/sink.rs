@@ -54,7 +54,7 @@ impl Ear {
         };
         let user = user.get();
         let before = self.unnamed.remove(&packet.ssrc).unwrap_or_default();
-        if lock(&self.pen.shared.excluded).contains(&user) {
+        if lock(&self.pen.shared.excluded).contains(user) {
             return;
         }
         if !is_quiet(&arrived.payload) {

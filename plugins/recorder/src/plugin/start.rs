@@ -1,7 +1,8 @@
 //! From `/record start` to the first packet: join, let people know, listen, write. In that order, so
 //! that nothing is written of anybody who could not know.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use mynah_plugin::{
     ChannelId, Cx, Error, Fade, GuildId, Host, Interaction, Lane, PlayOptions, Playable, Reply,
@@ -13,17 +14,17 @@ use serde_json::{Value, json};
 use super::room::Room;
 use super::scribe::{Job, Scribe};
 use super::sink::Ear;
-use super::{Indicator, Interrupted, Recorder, post, wall_ms, words};
+use super::{Indicator, Recorder, wall_ms, words};
 use crate::core::disk::{Room as Space, free_bytes};
 use crate::core::recording::Plan;
 use crate::core::shelf;
 
 /// Before the bot's name while it records.
 pub(super) const PREFIX: &str = "🔴 ";
+/// The setting that names the channel for panels.
+const POST: &str = "post";
 /// Discord takes no longer nickname.
 const LONGEST_NICK: usize = 32;
-/// A recording goes on in another part when it was cut off no longer ago than this.
-const GOES_ON_MS: u64 = 10 * 60 * 1_000;
 
 /// What is to be recorded.
 #[derive(Clone)]
@@ -80,10 +81,20 @@ impl Recorder {
         if let Some(refusal) = refusal {
             return cx.detach("an answer", asked.refuse(refusal));
         }
+        if let Some(post) = asked.channel("post") {
+            let post = post.to_string();
+            if let Err(error) = self.index().set(&guild.to_string(), POST, Some(&post)) {
+                cx.warn(&format!("where to post cannot be remembered: {error}"));
+            }
+        }
+        let here = asked.channel_id().unwrap_or(ChannelId::new(0)); // Discord always names it
         let wish = Wish {
             guild,
             channel: asked.channel("channel"),
-            text: asked.channel_id().unwrap_or(ChannelId::new(0)), // Discord always names it
+            text: asked
+                .channel("post")
+                .or(self.post_channel(guild))
+                .unwrap_or(here),
             starter: asked.user_id(),
             title: asked
                 .text("title")
@@ -112,69 +123,10 @@ impl Recorder {
         });
     }
 
-    /// Goes on with what a crash cut off, where people still are.
-    pub(super) fn go_on(&mut self, cx: &mut Cx<'_, Self>) {
-        for one in std::mem::take(&mut self.interrupted) {
-            let present = cx.voice().people(one.guild, one.channel);
-            cx.spawn(
-                present,
-                move |recorder: &mut Self, cx, present| match present {
-                    Ok(present) => recorder.go_on_with(cx, one, &present),
-                    Err(error) => error.log(cx, "looking who is still there"),
-                },
-            );
-        }
-    }
-
-    fn go_on_with(&mut self, cx: &mut Cx<'_, Self>, one: Interrupted, present: &[UserId]) {
-        let Interrupted {
-            guild,
-            channel,
-            starter,
-            id,
-            title,
-        } = one;
-        let whom = match starter.get() {
-            0 => String::new(),
-            _ => format!("<@{starter}> "),
-        };
-        let words = format!(
-            "{whom}Your recording `{id}` was cut off when I stopped. It has been made whole: at \
-             most the last second is missing. `/record export` makes files of it."
-        );
-        post(cx, channel, words);
-        let others = present.iter().filter(|user| Some(**user) != self.me);
-        let is_recent = self
-            .ended_ms(guild, &id)
-            .is_some_and(|at| wall_ms() < at + GOES_ON_MS);
-        if others.count() == 0 || !is_recent || self.rooms.contains_key(&guild) {
-            return self.repair_nick(cx, guild);
-        }
-        let wish = Wish {
-            guild,
-            channel: Some(channel),
-            text: channel,
-            starter,
-            title,
-            previous: Some(id),
-        };
-        if !self.starting.insert(guild) {
-            return;
-        }
-        let ready = self.ready(cx, wish.clone());
-        cx.spawn(ready, move |recorder, cx, ready| {
-            let words = match recorder.begin(cx, &wish, ready) {
-                Ok(()) => "The recording goes on in a new part.".to_owned(),
-                Err(words) => format!("The recording does not go on: {words}"),
-            };
-            post(cx, wish.text, words);
-        });
-    }
-
-    fn ended_ms(&self, guild: GuildId, id: &str) -> Option<u64> {
-        let folder = self.folder.join(guild.to_string()).join(id);
-        let manifest = crate::core::manifest::Manifest::read(&folder).ok()?;
-        Some(manifest.started_ms + manifest.length_us / 1_000)
+    /// Where this server wants to see how its recordings go.
+    pub(super) fn post_channel(&self, guild: GuildId) -> Option<ChannelId> {
+        let setting = self.index().setting(&guild.to_string(), POST).ok()??;
+        setting.parse().ok()
     }
 
     /// Why nothing can be written, if that is so.
@@ -189,11 +141,8 @@ impl Recorder {
                 super::room::size(free)
             ));
         }
-        let own = self.folder.join(guild.to_string());
-        let taken: u64 = shelf::list(&self.folder).map_or(0, |all| {
-            let here = all.iter().filter(|one| one.folder.starts_with(&own));
-            here.map(|one| one.bytes).sum()
-        });
+        let sums = self.index().sums(&guild.to_string());
+        let taken = sums.map_or(0, |(_, bytes)| bytes);
         (taken >= self.config.guild_bytes()).then(|| {
             format!(
                 "This server's recordings take {} already, which is all they may. `/record delete` \
@@ -204,7 +153,7 @@ impl Recorder {
     }
 
     /// Joins and lets people know.
-    fn ready(
+    pub(super) fn ready(
         &self,
         cx: &Cx<'_, Self>,
         wish: Wish,
@@ -247,7 +196,7 @@ impl Recorder {
     }
 
     /// Listens and writes.
-    fn begin(
+    pub(super) fn begin(
         &mut self,
         cx: &mut Cx<'_, Self>,
         wish: &Wish,
@@ -282,7 +231,7 @@ impl Recorder {
         ready: &Ready,
     ) -> std::result::Result<(), String> {
         let guild = wish.guild;
-        let excluded: BTreeSet<u64> = self
+        let mut excluded = self
             .privacy
             .of(guild.get())
             .map_err(|error| {
@@ -298,7 +247,7 @@ impl Recorder {
             guild: guild.get(),
             channel: ready.channel.get(),
             // Who opted out is named nowhere, as nobody's number.
-            starter: match excluded.contains(&wish.starter.get()) {
+            starter: match excluded.contains(wish.starter.get()) {
                 true => 0,
                 false => wish.starter.get(),
             },
@@ -308,10 +257,11 @@ impl Recorder {
             started_ms,
             limits: self.config.limits(),
         };
-        let scribe = Scribe::begin(&self.folder, plan, excluded).map_err(|error| {
-            cx.error(&format!("a recording cannot be begun: {error}"));
-            format!("I cannot write the recording: {error}; {}.", error.remedy())
-        })?;
+        let scribe = Scribe::begin(&self.folder, plan, excluded, Arc::clone(&self.library))
+            .map_err(|error| {
+                cx.error(&format!("a recording cannot be begun: {error}"));
+                format!("I cannot write the recording: {error}; {}.", error.remedy())
+            })?;
         let want = Want {
             packets: true,
             lanes: self.config.record_bot_lanes,
@@ -325,6 +275,7 @@ impl Recorder {
                 // The ear was dropped with the refusal, so the thread ends.
                 scribe.join();
                 let _ = shelf::delete(&folder);
+                let _ = self.index().remove(&guild.to_string(), &id);
                 return Err(format!("I cannot listen: {error}"));
             }
         };
@@ -334,6 +285,8 @@ impl Recorder {
             channel: ready.channel,
             text: wish.text,
             title: wish.title.clone(),
+            starter: wish.starter,
+            said_us: BTreeMap::new(),
             scribe,
             listening,
             started_us,
@@ -429,7 +382,7 @@ impl Recorder {
     }
 
     /// A crash may have left the dot before the name.
-    fn repair_nick(&self, cx: &mut Cx<'_, Self>, guild: GuildId) {
+    pub(super) fn repair_nick(&self, cx: &mut Cx<'_, Self>, guild: GuildId) {
         let host = cx.host();
         cx.detach("the name I had before", async move {
             let before = own_nick(&host, guild).await?.0;

@@ -87,7 +87,7 @@ fn speak(stage: &mut Stage, tick: &mut u64, speakers: &[(u64, &[u8])]) {
     }
 }
 
-/// Everything below a folder, names and contents, but the list of opt-outs.
+/// Everything below a folder, names and contents.
 fn everything(folder: &Path) -> Vec<u8> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -95,7 +95,7 @@ fn everything(folder: &Path) -> Vec<u8> {
         all.extend(path.to_string_lossy().bytes());
         if path.is_dir() {
             all.extend(everything(&path));
-        } else if !path.ends_with("optout.json") {
+        } else {
             all.extend(std::fs::read(&path).unwrap());
         }
     }

@@ -22,3 +22,8 @@ pub(super) const NO_SUCH: &str =
     "There is no such recording on this server. `/record list` shows all of them.";
 pub(super) const NO_INDICATOR: &str = "I did not begin: nobody would have known. I could neither change my nickname (permission \
      \"Change Nickname\") nor play the opening notes.";
+pub(super) const NOT_YOURS: &str = "That recording is somebody else's: it takes the permission to manage the server, or a role that the \
+     operator has named (`[plugins.recorder] roles`).";
+pub(super) const NOTHING_OF_YOURS: &str = "You have not recorded anything here.";
+pub(super) const EXPORTS_WAIT: &str =
+    "Enough exports are waiting already; one is made at a time. Ask again in a while.";

@@ -6,6 +6,8 @@ use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use md5::{Digest, Md5};
+
 use super::{decode, to_i16};
 use crate::core::{RecorderError, at};
 
@@ -29,6 +31,8 @@ pub(crate) struct Flac {
     right: Vec<i32>,
     frames: u64,
     blocks: u32,
+    /// Of all samples, interleaved, little-endian.
+    hash: Md5,
 }
 
 impl Flac {
@@ -40,8 +44,9 @@ impl Flac {
             right: Vec::with_capacity(BLOCK),
             frames: 0,
             blocks: 0,
+            hash: Md5::new(),
         };
-        at(path, flac.file.write_all(&head(0)))?;
+        at(path, flac.file.write_all(&head(0, [0; 16])))?;
         Ok(flac)
     }
 
@@ -62,6 +67,10 @@ impl Flac {
         if self.left.is_empty() {
             return Ok(());
         }
+        for (left, right) in self.left.iter().zip(&self.right) {
+            self.hash.update((*left as i16).to_le_bytes());
+            self.hash.update((*right as i16).to_le_bytes());
+        }
         let bytes = block(&self.left, &self.right, self.blocks);
         at(&self.path, self.file.write_all(&bytes))?;
         self.frames += self.left.len() as u64;
@@ -74,15 +83,15 @@ impl Flac {
     pub(crate) fn finish(mut self) -> Result<u64, RecorderError> {
         self.write_block()?;
         at(&self.path, self.file.seek(SeekFrom::Start(0)))?;
-        at(&self.path, self.file.write_all(&head(self.frames)))?;
+        let hash = self.hash.finalize().into();
+        at(&self.path, self.file.write_all(&head(self.frames, hash)))?;
         at(&self.path, self.file.flush())?;
         Ok(self.frames)
     }
 }
 
-/// The mark and the stream's description (sections 6 and 8.2). No MD5, which is allowed: each block has its
-/// checksum.
-fn head(frames: u64) -> Vec<u8> {
+/// The mark and the stream's description (sections 6 and 8.2).
+fn head(frames: u64, hash: [u8; 16]) -> Vec<u8> {
     let mut bits = Bits::default();
     for byte in b"fLaC" {
         bits.put(u64::from(*byte), 8);
@@ -96,8 +105,8 @@ fn head(frames: u64) -> Vec<u8> {
     bits.put(1, 3);
     bits.put(15, 5);
     bits.put(frames & 0xF_FFFF_FFFF, 36);
-    for _ in 0..16 {
-        bits.put(0, 8);
+    for byte in hash {
+        bits.put(u64::from(byte), 8);
     }
     bits.bytes
 }
