@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 use crate::ENTRY;
 
+mod talks;
+
 const GUILD: GuildId = GuildId::new(1);
 const ANN: u64 = 5;
 const BOB: u64 = 660_066_006_600;
