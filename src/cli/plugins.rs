@@ -94,6 +94,7 @@ pub(super) async fn start(
 ) -> Result<Host, Failure> {
     let options = Options {
         base_dir: config.folder.clone(),
+        stores: Some(config.paths.data.join("plugins")),
         commands: match config.discord.command_scope {
             CommandScope::Global => Scope::Global,
             // Without guilds to develop in (the embedded server makes its own), all there are.

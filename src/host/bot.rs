@@ -104,7 +104,11 @@ async fn run(bot: &Bot, call: Call) -> Outcome {
             Ok(json!({ "position_ms": position.map(ms) }))
         }
         Call::Probe(what) => Ok(info(bot.probe(play_what(what)).await.map_err(play_error)?)),
-        Call::List(_) | Call::Timer(_) => {
+        Call::List(_)
+        | Call::Timer(_)
+        | Call::StoreGet(_)
+        | Call::StoreSet(..)
+        | Call::StoreList(..) => {
             Err(OpError::Unsupported("the host answers this itself".into()))
         }
     }

@@ -100,6 +100,12 @@ pub enum Call {
     List(String),
     /// Wait.
     Timer(Duration),
+    /// What the plugin keeps under a name.
+    StoreGet(String),
+    /// Keeps something under a name; null takes it away.
+    StoreSet(String, Value),
+    /// What it keeps under names that begin so, after a name.
+    StoreList(String, String),
 }
 
 impl Call {
@@ -118,6 +124,9 @@ impl Call {
                 | Self::Repeat(..)
                 | Self::Filters(..)
                 | Self::Position(_)
+                | Self::StoreGet(_)
+                | Self::StoreSet(..)
+                | Self::StoreList(..)
         )
     }
 
@@ -176,6 +185,9 @@ impl Call {
             | Self::Repeat(..)
             | Self::Filters(..)
             | Self::Position(_) => grants.require_any_kind_of(&["voice.speak"]),
+            Self::StoreGet(_) | Self::StoreSet(..) | Self::StoreList(..) => {
+                grants.require("store")
+            }
             Self::List(_) | Self::Timer(_) => Ok(()),
         }
     }
@@ -248,6 +260,13 @@ impl Call {
                 what(path, url).map(Self::Probe)
             }
             "fs.list" => read(kind, args).map(|List { dir }| Self::List(dir)),
+            "store.get" => read(kind, args).map(|Key { key }| Self::StoreGet(key)),
+            "store.set" => {
+                read(kind, args).map(|KeyValue { key, value }| Self::StoreSet(key, value))
+            }
+            "store.list" => {
+                read(kind, args).map(|Keys { prefix, after }| Self::StoreList(prefix, after))
+            }
             "timer" => read(kind, args)
                 .map(|Timer { ms }| Self::Timer(Duration::from_millis(ms).min(MAX_TIMER))),
             _ => Err(OpError::Unsupported(format!(
@@ -479,6 +498,26 @@ struct Probe {
 #[derive(Deserialize)]
 struct List {
     dir: String,
+}
+
+#[derive(Deserialize)]
+struct Key {
+    key: String,
+}
+
+#[derive(Deserialize)]
+struct KeyValue {
+    key: String,
+    #[serde(default)]
+    value: Value,
+}
+
+#[derive(Deserialize)]
+struct Keys {
+    #[serde(default)]
+    prefix: String,
+    #[serde(default)]
+    after: String,
 }
 
 #[derive(Deserialize)]

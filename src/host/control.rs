@@ -57,6 +57,7 @@ impl Control {
             // Dropped at the very end, however it comes.
             let _ended: oneshot::Sender<()> = ended_tx;
             link.bind();
+            let link_saved = link.store.saved();
             let control = Self {
                 loaded,
                 link,
@@ -64,7 +65,7 @@ impl Control {
                 started: Some(started_tx),
                 supervisor: Supervisor::new(),
                 instance: None,
-                saved: Vec::new(),
+                saved: link_saved,
                 save_at: None,
             };
             control.run(refused);
@@ -222,6 +223,11 @@ impl Control {
             return;
         };
         if let Some(saved) = self.link.timed("save", || instance.save()) {
+            if saved != self.saved
+                && let Err(error) = self.link.store.keep(&saved)
+            {
+                tracing::error!(plugin = %self.link.id, "its state cannot be kept: {error}");
+            }
             self.saved = saved;
             self.link.count_save();
         }
@@ -229,6 +235,7 @@ impl Control {
     }
 
     fn stop(mut self, why: u32) {
+        self.save();
         if let Some(instance) = self.instance.take() {
             // First: what was heard until now is part of what it may want to finish.
             self.quiet();

@@ -33,6 +33,7 @@ mod report;
 mod router;
 mod runner;
 mod sound;
+mod store;
 mod supervisor;
 mod table;
 
@@ -55,7 +56,13 @@ use mynah_plugin::abi;
 use registrar::Registrar;
 use router::Router;
 use serde_json::Value;
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use store::Store;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -101,6 +108,8 @@ pub struct Options {
     pub base_dir: PathBuf,
     /// Where commands are registered.
     pub commands: Scope,
+    /// Where plugins keep things, one file each; `None` keeps them in memory only.
+    pub stores: Option<PathBuf>,
 }
 
 /// The running plugins.
@@ -176,6 +185,7 @@ impl Host {
                 &about.id,
                 grants,
                 wanted,
+                store(options.stores.as_deref(), &about.id),
                 hub.clone(),
             ));
             threads.push((loaded, link.clone(), spec.config.to_string(), refused));
@@ -270,6 +280,18 @@ impl Host {
             let _ = timeout(STOP, task).await;
         }
     }
+}
+
+/// What a plugin keeps; in memory, and said so, when its file cannot be used.
+fn store(folder: Option<&Path>, id: &str) -> Store {
+    Store::open(folder, id).unwrap_or_else(|error| {
+        tracing::error!(
+            plugin = id,
+            "what it keeps cannot be opened, so nothing of it outlives this run: {error}; \
+             see to the disk and its permissions, or remove the file"
+        );
+        Store::in_memory()
+    })
 }
 
 impl Drop for Host {

@@ -8,6 +8,7 @@ use crate::{
     hub::Hub,
     mailbox::{Event, Mailbox, Posted},
     mouths::Mouths,
+    store::Store,
 };
 use mynah_plugin::abi;
 use serde_json::Value;
@@ -70,6 +71,8 @@ pub(crate) struct Link {
     pub(crate) ears: Ears,
     /// Its source thread.
     pub(crate) mouths: Mouths,
+    /// What it keeps.
+    pub(crate) store: Store,
     /// Gateway events it asked for and is granted.
     pub(crate) events: BTreeSet<String>,
     ops: Mutex<Ops>,
@@ -91,6 +94,7 @@ impl Link {
         id: &str,
         grants: Grants,
         events: BTreeSet<String>,
+        store: Store,
         hub: Arc<Hub>,
     ) -> Self {
         let status = Status {
@@ -106,6 +110,7 @@ impl Link {
             mailbox: Mailbox::default(),
             ears: Ears::default(),
             mouths: Mouths::default(),
+            store,
             events,
             ops: Mutex::default(),
             commands: Mutex::default(),
@@ -341,6 +346,9 @@ impl Link {
 /// Files, lists and timers are the host's business, the rest is the runner's.
 async fn run(link: Arc<Link>, call: Call) -> Outcome {
     match call {
+        Call::StoreGet(key) => link.store.get(&key),
+        Call::StoreSet(key, value) => link.store.set(&key, &value),
+        Call::StoreList(prefix, after) => link.store.list(&prefix, &after),
         Call::Timer(time) => {
             tokio::time::sleep(time).await;
             Ok(Value::Null)

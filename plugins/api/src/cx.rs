@@ -30,6 +30,12 @@ impl<P: Plugin> Cx<'_, P> {
         self.host.files()
     }
 
+    /// What the plugin keeps; needs `store`.
+    #[must_use]
+    pub fn store(&self) -> crate::Store {
+        self.host.store()
+    }
+
     /// Does `work` beside everything else; `then` brings its result home to `&mut P`. Neither runs
     /// after the plugin stopped.
     pub fn spawn<T: 'static>(

@@ -160,6 +160,12 @@ impl Host {
         Voice::new(self.clone())
     }
 
+    /// What the plugin keeps; needs `store`.
+    #[must_use]
+    pub fn store(&self) -> crate::Store {
+        crate::Store::new(self.clone())
+    }
+
     /// Files in granted folders.
     #[must_use]
     pub fn files(&self) -> Files {

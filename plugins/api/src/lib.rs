@@ -53,6 +53,7 @@ mod plugin;
 #[doc(hidden)]
 pub mod shim;
 mod sound;
+mod store;
 mod strict;
 pub mod testing;
 mod voice;
@@ -74,6 +75,7 @@ pub use id::{ChannelId, GuildId, MessageId, RoleId, Track, UserId};
 pub use interaction::{Attachment, Interaction, Kind};
 pub use panics::{IMAGE, install_hook};
 pub use plugin::{Plugin, Saved, Why};
+pub use store::{Entry, Store};
 pub use sound::{
     BANDS, ChannelMix, Curve, Fade, Filters, Karaoke, Lane, LowPass, Rotation, Timescale, Tremolo,
 };

@@ -107,3 +107,20 @@ async fn stopping_lets_the_plugin_say_goodbye_first() {
     bench.host.stop().await;
     assert!(STOPPED.load(Ordering::SeqCst) >= before + 1_000_000);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_plugin_saved_last_is_what_it_starts_from_in_the_next_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = || Options {
+        stores: Some(folder.path().join("plugins")),
+        ..Options::default()
+    };
+    for before in ["1", "2"] {
+        let mut bench = bench(vec![puppet(&ALL)], options(), false).await;
+        bench.registration().await;
+        bench.tell("count").await;
+        assert_eq!(bench.said().await, before);
+        // At once: what changed last is saved on the way out.
+        bench.host.stop().await;
+    }
+}
