@@ -419,7 +419,7 @@ const KEYS: &[Key] = &[
         "plugins.music",
         "grant",
         Kind::List,
-        "[\"voice.speak\", \"commands\", \"chat.send\", \"fs.read:*\", \"net.http:*\"]",
+        "[\"voice.speak\", \"commands\", \"chat.send\", \"store\", \"fs.read:*\", \"net.http:*\"]",
         &[
             "What it may do. Left out, a built-in plugin may do what it asks for, and read files in the",
             "folders of [paths] library only.",
@@ -468,6 +468,26 @@ const KEYS: &[Key] = &[
         &[
             "How long one track fades over into the next, 0s to 12s. 0s joins them without a gap, as an",
             "album wants it.",
+        ],
+    ),
+    set(
+        "plugins.music",
+        "dj_roles",
+        Kind::List,
+        "[]",
+        &[
+            "Ids of roles that decide what plays, beside those who may manage the server. With none named",
+            "everybody who listens decides.",
+        ],
+    ),
+    set(
+        "plugins.music",
+        "vote_skip_ratio",
+        Kind::Toml,
+        "0.5",
+        &[
+            "The share of the listeners that has to use /skip before somebody else's track is skipped, where",
+            "there are DJs.",
         ],
     ),
     set(

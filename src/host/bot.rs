@@ -79,6 +79,7 @@ async fn run(bot: &Bot, call: Call) -> Outcome {
         })),
         Call::People(guild, channel) => Ok(json!({
             "user_ids": bot.users_in(guild, channel),
+            "bot_id": bot.user_id(),
         })),
         Call::Play(play) => {
             let what = play_what(play.what);

@@ -102,6 +102,7 @@ struct Data {
     values: Vec<String>,
     #[serde(default)]
     components: Value,
+    target_id: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -314,12 +315,31 @@ impl Interaction {
         self.text(name)?.parse().ok()
     }
 
+    /// True for those who may manage the server: Administrator or Manage Server.
+    #[must_use]
+    pub fn manages(&self) -> bool {
+        const ADMINISTRATOR: u64 = 1 << 3;
+        const MANAGE_GUILD: u64 = 1 << 5;
+        self.permissions() & (ADMINISTRATOR | MANAGE_GUILD) != 0
+    }
+
     /// An attachment option.
     #[must_use]
     pub fn attachment(&self, name: &str) -> Option<Attachment> {
         let id = self.text(name)?;
         let found = self.data().resolved.get("attachments")?.get(id)?;
         Attachment::deserialize(found).ok()
+    }
+
+    /// The message a message command was used on, and the files attached to it.
+    #[must_use]
+    pub fn target_message(&self) -> Option<(MessageId, Vec<Attachment>)> {
+        let id = self.data().target_id.as_deref()?;
+        let message = self.data().resolved.get("messages")?.get(id)?;
+        let files = message.get("attachments").and_then(Value::as_array);
+        let files = files.into_iter().flatten();
+        let files = files.filter_map(|file| Attachment::deserialize(file).ok());
+        Some((id.parse().ok()?, files.collect()))
     }
 
     /// While autocompleting: the option being typed and its text so far.

@@ -21,7 +21,7 @@ pub enum Playable {
 }
 
 impl Playable {
-    fn put(self, mut args: Value) -> Value {
+    pub(crate) fn put(self, mut args: Value) -> Value {
         let (key, what) = match self {
             Self::Path(path) => ("path", path),
             Self::Url(url) => ("url", url),
@@ -168,6 +168,26 @@ impl Voice {
                 json!({ "guild_id": guild, "channel_id": channel }),
             ),
             read: |body| Ok(serde_json::from_value::<People>(body)?.user_ids),
+        }
+    }
+
+    /// Who is in a voice channel beside this bot.
+    pub fn others(&self, guild: GuildId, channel: ChannelId) -> Call<Vec<UserId>> {
+        #[derive(Deserialize)]
+        struct People {
+            user_ids: Vec<UserId>,
+            bot_id: Option<UserId>,
+        }
+        Call {
+            op: self.host.op(
+                "voice.people",
+                json!({ "guild_id": guild, "channel_id": channel }),
+            ),
+            read: |body| {
+                let People { user_ids, bot_id } = serde_json::from_value(body)?;
+                let others = user_ids.into_iter().filter(|user| Some(*user) != bot_id);
+                Ok(others.collect())
+            },
         }
     }
 
@@ -328,6 +348,10 @@ pub struct File {
 impl Files {
     pub(crate) fn new(host: Host) -> Self {
         Self { host }
+    }
+
+    pub(crate) fn host(&self) -> &Host {
+        &self.host
     }
 
     /// Every file in a folder and the folders inside it; needs `fs.read:DIR`. Hidden files are left

@@ -10,7 +10,7 @@ use crate::ids::{ChannelId, GuildId, Reply, Ticket, Track, UserId};
 use crate::library::Tags;
 use crate::library::scan::Listing;
 use crate::moment::Moment;
-use crate::queue::Origin;
+use crate::queue::{Item, Origin};
 
 /// Who gave a command, and where everybody was at that moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,10 @@ pub struct Caller {
     pub user_voice: Option<ChannelId>,
     /// The voice channel the bot is in, in the same server.
     pub bot_voice: Option<ChannelId>,
+    /// May this person decide for everybody: a DJ, or every listener where no role is one?
+    pub is_dj: bool,
+    /// How many people listen beside the bot.
+    pub listeners: usize,
     /// When the command arrived, on the clock of [`Input`].
     pub at: Duration,
 }
@@ -40,6 +44,13 @@ pub enum Ask {
         query: Option<String>,
         /// The uploaded file.
         file: Option<Upload>,
+    },
+    /// `/playlist play`.
+    Enqueue {
+        /// What the list is called.
+        name: String,
+        /// What is on it.
+        items: Vec<Item>,
     },
     /// Everything else.
     Control(Control),
@@ -58,6 +69,18 @@ pub enum Repeat {
     Track,
     /// Everything: what has played goes to the end of the queue.
     Queue,
+}
+
+impl Repeat {
+    /// Off, the track, the queue, and off again.
+    #[must_use]
+    pub fn next(self) -> Self {
+        match self {
+            Self::Off => Self::Track,
+            Self::Track => Self::Queue,
+            Self::Queue => Self::Off,
+        }
+    }
 }
 
 /// A change to the effects; what is not given stays.
@@ -121,6 +144,14 @@ pub enum Control {
     Clear,
     /// `/queue shuffle`, by these dice.
     Shuffle(u64),
+    /// `/history`.
+    History,
+    /// The button that pauses what plays and goes on with what is paused.
+    Toggle,
+    /// The button that goes from one kind of loop to the next.
+    NextRepeat,
+    /// The buttons that change the volume by so many percent.
+    Louder(i64),
 }
 
 /// An uploaded file.

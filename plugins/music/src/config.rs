@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mynah_plugin::RoleId;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::room::Rules;
@@ -28,6 +29,12 @@ pub struct Config {
     pub history: usize,
     /// How long one track fades over into the next, at most 12 s: "0s", "6s".
     pub crossfade: String,
+    /// Roles that decide what plays, beside those who may manage the server. With none named, everybody
+    /// who listens decides.
+    pub dj_roles: Vec<RoleId>,
+    /// The share of the listeners that has to agree before somebody else's track is skipped, where there are
+    /// DJs.
+    pub vote_skip_ratio: f64,
     /// How loud every track is made to be, in LUFS, or "off". It is the engine that does it; here it
     /// is only judged.
     pub loudness_lufs: Loudness,
@@ -107,6 +114,8 @@ impl Default for Config {
             max_track: "4h".to_owned(),
             history: 50,
             crossfade: "0s".to_owned(),
+            dj_roles: Vec::new(),
+            vote_skip_ratio: 0.5,
             loudness_lufs: Loudness::Word("off".to_owned()),
         }
     }
@@ -124,7 +133,7 @@ pub struct Key {
 }
 
 /// Every key of [`Config`], in the order they are documented.
-pub const KEYS: [Key; 8] = [
+pub const KEYS: [Key; 10] = [
     Key {
         name: "library",
         default: "[]",
@@ -159,6 +168,16 @@ pub const KEYS: [Key; 8] = [
         name: "crossfade",
         default: "\"0s\"",
         about: "how long one track fades over into the next, at most 12s; 0s joins them without a gap",
+    },
+    Key {
+        name: "dj_roles",
+        default: "[]",
+        about: "ids of roles that decide what plays, beside those who may manage the server; none: all who listen do",
+    },
+    Key {
+        name: "vote_skip_ratio",
+        default: "0.5",
+        about: "share of the listeners whose /skip skips somebody else's track, where there are DJs",
     },
     Key {
         name: "loudness_lufs",
@@ -249,6 +268,12 @@ impl Config {
             ),
             Err(error) => note(true, "/crossfade", error.to_string()),
         }
+        let ratio = self.vote_skip_ratio;
+        note(
+            !(0.0..=1.0).contains(&ratio),
+            "/vote_skip_ratio",
+            format!("{ratio} is not a share: give a number from 0 to 1, such as 0.5"),
+        );
         if let Err(text) = self.loudness_lufs.target() {
             note(true, "/loudness_lufs", text);
         }
@@ -268,6 +293,7 @@ impl Config {
             crossfade: spans::parse(&self.crossfade)
                 .unwrap_or_default()
                 .min(LONGEST_CROSSFADE),
+            vote_skip: self.vote_skip_ratio.clamp(0.0, 1.0),
         }
     }
 }

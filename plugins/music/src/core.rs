@@ -12,8 +12,9 @@ use std::time::Duration;
 pub use self::kept::Kept;
 use self::shelf::{Looked, Shelf};
 use crate::calls::{Action, Ask, Caller, Input, Upload};
+use crate::card::Card;
 use crate::desk::Desk;
-use crate::ids::GuildId;
+use crate::ids::{ChannelId, GuildId};
 use crate::library::Entry;
 use crate::queue::{Item, Origin};
 use crate::room::{Room, Rules, Wish};
@@ -130,6 +131,44 @@ impl Core {
         offers
     }
 
+    /// The voice channels where something played when the bot ended.
+    #[must_use]
+    pub fn comebacks(&self) -> Vec<(GuildId, ChannelId)> {
+        let rooms = self.rooms.iter();
+        rooms
+            .filter_map(|(guild, room)| Some((*guild, room.comeback()?)))
+            .collect()
+    }
+
+    /// Goes on there if `somebody` is still in the channel; else `/resume` will.
+    pub fn come_back(&mut self, guild: GuildId, somebody: bool) -> Vec<Action> {
+        if let Some(room) = self.rooms.get_mut(&guild) {
+            room.come_back(&mut self.desk, somebody);
+        }
+        self.desk.drain()
+    }
+
+    /// Everything that plays and waits, each from its beginning.
+    #[must_use]
+    pub fn list(&self, guild: GuildId) -> Vec<Item> {
+        self.rooms.get(&guild).map(Room::list).unwrap_or_default()
+    }
+
+    /// Whether anything plays anywhere.
+    #[must_use]
+    pub fn plays(&self) -> bool {
+        self.rooms.values().any(Room::is_playing)
+    }
+
+    /// What the card of a server shows.
+    #[must_use]
+    pub fn card(&self, guild: GuildId, now: Duration) -> Card {
+        match self.rooms.get(&guild) {
+            Some(room) => room.card(now),
+            None => Card::default(),
+        }
+    }
+
     /// Somebody may be about to use the library: looks for new files, unless that was done just now.
     pub fn freshen(&mut self, now: Duration) -> Vec<Action> {
         self.shelf.freshen(&mut self.desk, now);
@@ -142,6 +181,9 @@ impl Core {
         };
         let room = room(&mut self.rooms, &self.rules, guild);
         let (query, file) = match ask {
+            Ask::Enqueue { name, items } => {
+                return room.enqueue(&mut self.desk, caller, &name, items);
+            }
             Ask::Play { query, file } => (query.filter(|query| !query.trim().is_empty()), file),
             Ask::Mistake(text) => return self.desk.whisper(caller.reply, text),
             Ask::Control(control) => {

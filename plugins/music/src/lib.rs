@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 mod calls;
+mod card;
 mod config;
 mod core;
 mod desk;

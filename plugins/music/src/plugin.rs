@@ -4,20 +4,24 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mynah_plugin::{
-    About, Choice, Cx, Diagnostic, Event, Interaction, Kind, Need, Plugin, Reply as Text, Result,
-    Saved, TrackKind, VoiceKind, VoiceState,
+    About, Choice, Cx, Diagnostic, Event, GuildId, Interaction, Kind, MessageId, Need, Plugin,
+    Reply as Text, Result, RoleId, Saved, TrackKind, VoiceKind, VoiceState,
 };
+use serde::{Deserialize, Serialize};
 
-use self::commands::ask;
+use self::cards::Shown;
 pub use self::commands::commands;
-use crate::calls::{Action, Ask, Caller, Input, TrackNews, VoiceNews};
+use self::commands::{ask, pressed};
+use crate::calls::{Action, Ask, Caller, Control, Input, TrackNews, VoiceNews};
 use crate::config::Config;
 use crate::core::{Core, Kept};
 use crate::effect::Preset;
 use crate::ids::{ChannelId, Reply};
 use crate::{requests, says};
 
+mod cards;
 mod commands;
+mod playlists;
 #[cfg(test)]
 mod tests;
 
@@ -28,12 +32,41 @@ pub struct Music {
     last_reply: u64,
     /// The host's clock when something last happened, for the moment of saving.
     seen: Duration,
+    dj_roles: Vec<RoleId>,
+    cards: BTreeMap<GuildId, Shown>,
+    /// Something wakes it every few seconds, for the place that is saved and the bars of the cards.
+    ticking: bool,
+}
+
+/// How often the place is saved while something plays.
+const TICK: Duration = Duration::from_secs(5);
+
+/// What outlives the plugin: the core's part, and where the cards are.
+#[derive(Serialize, Deserialize)]
+struct Memory {
+    #[serde(flatten)]
+    kept: Kept,
+    #[serde(default)]
+    cards: Vec<(GuildId, ChannelId, MessageId)>,
 }
 
 /// The line to somebody who waits for an answer.
 struct Line {
     asked: Interaction,
+    kind: LineKind,
     state: LineState,
+}
+
+/// How somebody asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LineKind {
+    Command,
+    /// `/nowplaying`: the answer is a card.
+    Card,
+    /// A button of a card: the answer is the card as it is now.
+    Button,
+    /// The button that shows the queue to the one who presses it.
+    Look,
 }
 
 enum LineState {
@@ -61,7 +94,11 @@ impl Plugin for Music {
     .needs(&[
         Need::required("voice.speak", "to play in voice channels"),
         Need::required("commands", "to offer /play and the other commands"),
-        Need::optional("chat.send", "to say when a track could not be played"),
+        Need::optional(
+            "chat.send",
+            "to say when a track could not be played, and to keep the card up to date",
+        ),
+        Need::optional("store", "to keep playlists"),
         Need::optional(
             "fs.read:*",
             "to find and play the music in the `library` folders",
@@ -81,8 +118,18 @@ impl Plugin for Music {
     fn start(cx: &mut Cx<'_, Self>, config: Config, saved: Option<Saved>) -> Result<Self> {
         cx.set_commands(&commands())?;
         let (mut core, actions) = Core::new(now(cx), config.rules(), config.library);
-        match saved.map(|saved| saved.read::<Kept>()) {
-            Some(Ok(kept)) => core.restore(kept),
+        let mut cards = BTreeMap::new();
+        let saved = saved.filter(|saved| !saved.as_bytes().is_empty());
+        match saved.map(|saved| saved.read::<Memory>()) {
+            Some(Ok(memory)) => {
+                core.restore(memory.kept);
+                let known = memory.cards.into_iter();
+                cards.extend(
+                    known.map(|(guild, channel, message)| {
+                        (guild, Shown::new(channel, message, None))
+                    }),
+                );
+            }
             Some(Err(error)) => {
                 cx.warn(&format!("the queues of last time cannot be read: {error}"))
             }
@@ -93,8 +140,12 @@ impl Plugin for Music {
             open: BTreeMap::new(),
             last_reply: 0,
             seen: now(cx),
+            dj_roles: config.dj_roles,
+            cards,
+            ticking: false,
         };
         music.perform(cx, actions);
+        music.come_back(cx);
         Ok(music)
     }
 
@@ -102,7 +153,8 @@ impl Plugin for Music {
         match event {
             Event::Interaction(asked) => match asked.kind() {
                 Kind::Command => self.command(cx, asked),
-                Kind::Autocomplete => self.autocomplete(cx, &asked),
+                Kind::Autocomplete => self.autocomplete(cx, asked),
+                Kind::Component => self.pressed(cx, asked),
                 _ => cx.detach("an unknown button", asked.refuse(says::UNKNOWN_COMMAND)),
             },
             Event::Track(event) => {
@@ -124,16 +176,64 @@ impl Plugin for Music {
     }
 
     fn save(&mut self) -> Result<Saved> {
-        Saved::json(&self.core.keep(self.seen))
+        let cards = self.cards.iter();
+        Saved::json(&Memory {
+            kept: self.core.keep(self.seen),
+            cards: cards
+                .map(|(guild, shown)| (*guild, shown.channel, shown.message))
+                .collect(),
+        })
     }
 }
 
 impl Music {
+    /// Asks who is still where something played before a restart, and goes on there.
+    fn come_back(&mut self, cx: &mut Cx<'_, Self>) {
+        for (guild, channel) in self.core.comebacks() {
+            let others = cx.voice().others(guild, channel);
+            cx.spawn(others, move |music: &mut Self, cx, others| {
+                let somebody = others.is_ok_and(|others| !others.is_empty());
+                let actions = music.core.come_back(guild, somebody);
+                music.perform(cx, actions);
+                music.settle(cx);
+            });
+        }
+    }
+
     fn command(&mut self, cx: &mut Cx<'_, Self>, asked: Interaction) {
+        if asked.command().starts_with("playlist ") {
+            return self.playlist(cx, asked);
+        }
         // The clock to the microsecond is dice enough for an order nobody should foresee.
         let Some(ask) = ask(&asked, cx.now_us()) else {
             return cx.detach("an unknown command", asked.refuse(says::UNKNOWN_COMMAND));
         };
+        self.meet(cx, asked, ask);
+    }
+
+    fn pressed(&mut self, cx: &mut Cx<'_, Self>, asked: Interaction) {
+        match pressed(asked.action(), cx.now_us()) {
+            Some(ask) => self.meet(cx, asked, ask),
+            None => cx.detach("an unknown button", asked.refuse(says::UNKNOWN_COMMAND)),
+        }
+    }
+
+    /// Whether some decide for all.
+    fn has_djs(&self) -> bool {
+        !self.dj_roles.is_empty()
+    }
+
+    fn is_dj(&self, asked: &Interaction) -> bool {
+        !self.has_djs()
+            || asked.manages()
+            || asked
+                .roles()
+                .iter()
+                .any(|role| self.dj_roles.contains(role))
+    }
+
+    /// Finds out where everybody is, then hands over what was asked for.
+    fn meet(&mut self, cx: &mut Cx<'_, Self>, asked: Interaction, ask: Ask) {
         self.last_reply += 1;
         let caller = Caller {
             reply: Reply(self.last_reply),
@@ -142,22 +242,30 @@ impl Music {
             user: asked.user_id(),
             user_voice: None,
             bot_voice: None,
+            is_dj: self.is_dj(&asked),
+            listeners: 1,
             at: now(cx),
         };
         let Some(guild) = caller.guild else {
             return self.give(cx, caller, ask, asked);
         };
-        let state = cx.voice().state(guild, caller.user);
+        let (voice, user, counts) = (cx.voice(), caller.user, !caller.is_dj);
+        let about = async move {
+            let state = voice.state(guild, user).await?;
+            let listeners = match state.bot_channel_id.filter(|_| counts) {
+                Some(channel) => voice.others(guild, channel).await?.len(),
+                None => 1,
+            };
+            Ok((state, listeners))
+        };
         cx.spawn(
-            state,
-            move |music, cx, state: Result<VoiceState>| match state {
-                Ok(VoiceState {
-                    channel_id,
-                    bot_channel_id,
-                }) => {
+            about,
+            move |music, cx, about: Result<(VoiceState, usize)>| match about {
+                Ok((state, listeners)) => {
                     let caller = Caller {
-                        user_voice: channel_id,
-                        bot_voice: bot_channel_id,
+                        user_voice: state.channel_id,
+                        bot_voice: state.bot_channel_id,
+                        listeners,
                         ..caller
                     };
                     music.give(cx, caller, ask, asked);
@@ -173,17 +281,27 @@ impl Music {
     }
 
     fn give(&mut self, cx: &mut Cx<'_, Self>, caller: Caller, ask: Ask, asked: Interaction) {
+        let kind = match (asked.kind(), &ask) {
+            (Kind::Component, Ask::Control(Control::Queue)) => LineKind::Look,
+            (Kind::Component, _) => LineKind::Button,
+            (_, Ask::Control(Control::NowPlaying)) => LineKind::Card,
+            _ => LineKind::Command,
+        };
         self.open.insert(
             caller.reply,
             Line {
                 asked,
+                kind,
                 state: LineState::Fresh,
             },
         );
         self.input(cx, Input::Command(caller, ask));
     }
 
-    fn autocomplete(&mut self, cx: &mut Cx<'_, Self>, asked: &Interaction) {
+    fn autocomplete(&mut self, cx: &mut Cx<'_, Self>, asked: Interaction) {
+        if asked.command().starts_with("playlist ") {
+            return self.offer_lists(cx, asked);
+        }
         let typed = asked.focused().map_or("", |(_, typed)| typed);
         if asked.command() == "filter" {
             let choices = Preset::offers(typed).map(|preset| {
@@ -205,6 +323,21 @@ impl Music {
         self.seen = now(cx);
         let actions = self.core.handle(self.seen, input);
         self.perform(cx, actions);
+        self.settle(cx);
+    }
+
+    /// After every change: cards are made true, and while something plays the clock is looked at.
+    fn settle(&mut self, cx: &mut Cx<'_, Self>) {
+        self.refresh_cards(cx);
+        if self.ticking || !self.core.plays() {
+            return;
+        }
+        self.ticking = true;
+        let sleep = cx.host().sleep(TICK);
+        cx.spawn(sleep, |music: &mut Self, cx, _| {
+            music.ticking = false;
+            music.input(cx, Input::Tick);
+        });
     }
 
     fn perform(&mut self, cx: &mut Cx<'_, Self>, actions: Vec<Action>) {
@@ -244,7 +377,11 @@ impl Music {
         };
         line.state = LineState::Deferring(None);
         // Not ephemeral: what takes long is what goes well, and that is for everybody.
-        cx.spawn(line.asked.defer(false), move |music, cx, result| {
+        let deferred = match line.kind {
+            LineKind::Button => line.asked.defer_update(),
+            _ => line.asked.defer(false),
+        };
+        cx.spawn(deferred, move |music, cx, result| {
             if let Err(error) = result {
                 error.log(cx, "saying that an answer takes a while");
             }
@@ -263,18 +400,69 @@ impl Music {
             return;
         };
         let text = Text::text(words.text.as_str());
-        match line.state {
-            LineState::Fresh if words.private => {
-                cx.detach("an answer", line.asked.reply(text.ephemeral()));
-            }
-            LineState::Fresh => cx.detach("an answer", line.asked.reply(text)),
-            // Who sees it was decided by the deferral (rest.md section 5).
-            LineState::Deferred => cx.detach("a deferred answer", line.asked.edit(text)),
-            LineState::Deferring(_) => {
+        match (line.state, line.kind) {
+            (LineState::Deferring(_), _) => {
                 line.state = LineState::Deferring(Some(words));
                 self.open.insert(reply, line);
             }
+            (state, LineKind::Button) if !words.private => {
+                self.press_answered(cx, &line.asked, &state)
+            }
+            (LineState::Deferred, LineKind::Button) => {
+                cx.detach("an answer", line.asked.followup(text.ephemeral()));
+            }
+            (LineState::Fresh, LineKind::Button | LineKind::Look) => {
+                cx.detach("an answer", line.asked.reply(text.ephemeral()));
+            }
+            (LineState::Fresh, LineKind::Card) if !words.private => {
+                self.show_card(cx, line.asked, words.text);
+            }
+            (LineState::Fresh, _) if words.private => {
+                cx.detach("an answer", line.asked.reply(text.ephemeral()));
+            }
+            (LineState::Fresh, _) => cx.detach("an answer", line.asked.reply(text)),
+            // Who sees it was decided by the deferral (rest.md section 5).
+            (LineState::Deferred, _) => cx.detach("a deferred answer", line.asked.edit(text)),
         }
+    }
+
+    /// A button did what it says: the message it sits on becomes the card as it is now.
+    fn press_answered(&mut self, cx: &mut Cx<'_, Self>, asked: &Interaction, state: &LineState) {
+        let Some(guild) = asked.guild_id() else {
+            return;
+        };
+        let card = self.core.card(guild, now(cx));
+        let reply = cards::reply(&card);
+        match state {
+            LineState::Fresh => cx.detach("a card", asked.update(reply)),
+            _ => cx.detach("a card", asked.edit(reply)),
+        }
+        if let (Some(channel), Some(message)) = (asked.channel_id(), asked.message_id()) {
+            self.shows(cx, guild, Shown::new(channel, message, Some(card)));
+        }
+    }
+
+    /// `/nowplaying`: a card, which is kept up to date from now on.
+    fn show_card(&mut self, cx: &mut Cx<'_, Self>, asked: Interaction, text: String) {
+        let (Some(guild), Some(channel)) = (asked.guild_id(), asked.channel_id()) else {
+            return;
+        };
+        // The engine was asked for the place; what comes next is known here.
+        let mut card = self.core.card(guild, now(cx));
+        let next = card
+            .text
+            .find("\nNext: ")
+            .map(|from| card.text.split_off(from));
+        card.text = text + next.as_deref().unwrap_or_default();
+        let replied = asked.reply(cards::reply(&card));
+        let posted = async move {
+            replied.await?;
+            asked.original().await
+        };
+        cx.spawn(posted, move |music: &mut Self, cx, posted| match posted {
+            Ok(message) => music.shows(cx, guild, Shown::new(channel, message.id, Some(card))),
+            Err(error) => error.log(cx, "showing a card"),
+        });
     }
 }
 

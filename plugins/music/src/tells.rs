@@ -5,10 +5,128 @@ use std::time::Duration;
 
 use crate::calls::Repeat;
 use crate::effect::{Effect, Preset, SCALE};
+use crate::ids::UserId;
 use crate::moment::Nowhere;
 use crate::queue::Item;
 use crate::spans::{clock, ordinal};
-use crate::wording::{items, named, shown, wait_count};
+use crate::wording::{fitted, items, named, shown, wait_count};
+
+// --- who decides ---------------------------------------------------------------------------------
+
+pub(crate) const FOR_DJS: &str = "That is for DJs here. You may change what you asked for yourself, vote with `/skip`, and decide everything when you listen alone.";
+
+pub(crate) fn voted(item: &Item, votes: usize, needed: usize) -> String {
+    format!(
+        "{votes} of {needed} votes to skip **{}**. `/skip` votes.",
+        shown(&item.label)
+    )
+}
+
+/// The last line of the card.
+pub(crate) fn next_up(next: Option<&Item>, waiting: usize) -> String {
+    match (next, waiting) {
+        (None, _) => String::new(),
+        (Some(next), 1) => format!("\nNext: {}", named(next)),
+        (Some(next), more) => format!("\nNext: {} and {} more", named(next), more - 1),
+    }
+}
+
+// --- /history and /playlist ----------------------------------------------------------------------
+
+/// How many played items `/history` names.
+const HISTORY_LINES: usize = 15;
+
+pub(crate) fn history<'a>(played: impl Iterator<Item = &'a Item>) -> String {
+    let mut text = String::new();
+    let mut count = 0;
+    for item in played {
+        count += 1;
+        if count <= HISTORY_LINES {
+            let _ = writeln!(text, "{count}. {} · <@{}>", named(item), item.requester);
+        }
+    }
+    match count {
+        0 => return "Nothing has been played here yet. Start something with `/play`.".to_owned(),
+        count if count > HISTORY_LINES => {
+            let _ = writeln!(text, "… and {} more.", count - HISTORY_LINES);
+        }
+        _ => {}
+    }
+    text.push_str("`/previous` goes back by one.");
+    fitted(&text)
+}
+
+pub(crate) fn no_such_list(name: &str) -> String {
+    format!(
+        "There is no list called “{}”. `/playlist list` shows all of them.",
+        shown(name)
+    )
+}
+
+pub(crate) fn list_of_another(name: &str, by: UserId) -> String {
+    format!(
+        "**{}** is a list of <@{by}>: only they and DJs change it. Choose another name.",
+        shown(name)
+    )
+}
+
+pub(crate) fn nothing_to_save(all: usize) -> String {
+    match all {
+        0 => "Nothing plays and nothing waits, so there is nothing to save. Add tracks with `/play`."
+            .to_owned(),
+        _ => "Only uploads play and wait, and their addresses end after a day: a list keeps tracks of the library."
+            .to_owned(),
+    }
+}
+
+pub(crate) fn list_saved(name: &str, kept: usize, all: usize) -> String {
+    let left = match all - kept {
+        0 => String::new(),
+        left => format!(" {} left out: uploads end after a day.", items(left)),
+    };
+    format!(
+        "Saved **{}** with {}.{left} `/playlist play` plays it.",
+        shown(name),
+        items(kept)
+    )
+}
+
+pub(crate) fn too_many_lists(most: usize) -> String {
+    format!(
+        "This server keeps {most} lists already, and no more fit. `/playlist delete` makes room."
+    )
+}
+
+pub(crate) fn lists(lists: &[(String, UserId, usize)]) -> String {
+    if lists.is_empty() {
+        return "This server keeps no lists yet. `/playlist save` makes one of what plays and waits."
+            .to_owned();
+    }
+    let mut text = String::new();
+    for (name, by, count) in lists {
+        let _ = writeln!(text, "• **{}** · {} · <@{by}>", shown(name), items(*count));
+    }
+    fitted(&text)
+}
+
+pub(crate) fn list_shown(name: &str, by: UserId, on_it: &[Item]) -> String {
+    let mut text = format!("**{}** · {} · <@{by}>\n", shown(name), items(on_it.len()));
+    for (n, item) in on_it.iter().take(HISTORY_LINES).enumerate() {
+        let _ = writeln!(text, "{}. {}", n + 1, named(item));
+    }
+    if on_it.len() > HISTORY_LINES {
+        let _ = writeln!(text, "… and {} more.", on_it.len() - HISTORY_LINES);
+    }
+    fitted(&text)
+}
+
+pub(crate) fn enqueued(name: &str, taken: usize, all: usize) -> String {
+    let rest = match all - taken {
+        0 => String::new(),
+        left => format!(" The queue is full: {} left out.", items(left)),
+    };
+    format!("Added {} of **{}**.{rest}", items(taken), shown(name))
+}
 
 // --- /seek ---------------------------------------------------------------------------------------
 

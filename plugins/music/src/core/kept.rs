@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::{Core, room};
 use crate::calls::Repeat;
 use crate::effect::Effect;
-use crate::ids::GuildId;
+use crate::ids::{ChannelId, GuildId};
 use crate::queue::Item;
+use crate::room::Comeback;
 
 /// The state of all servers, as it is written down.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -27,6 +28,15 @@ struct KeptRoom {
     effect: Effect,
     /// What waits, with the interrupted item first.
     waiting: Vec<Item>,
+    /// What has been played, latest first.
+    #[serde(default)]
+    played: Vec<Item>,
+    /// Where it played.
+    #[serde(default)]
+    comeback: Option<Comeback>,
+    /// Where the room tells what nobody asked.
+    #[serde(default)]
+    text: Option<ChannelId>,
 }
 
 impl Core {
@@ -36,7 +46,11 @@ impl Core {
         let rooms = self.rooms.iter();
         let servers = rooms.map(|(guild, room)| {
             let (repeat, effect) = room.manner();
+            let (comeback, text) = room.place();
             KeptRoom {
+                comeback,
+                text,
+                played: room.played().cloned().collect(),
                 guild: *guild,
                 volume: room.volume(),
                 repeat,
@@ -49,7 +63,8 @@ impl Core {
         }
     }
 
-    /// Takes up what was kept: nothing plays yet, `/resume` goes on. Limits may have become tighter.
+    /// Takes up what was kept. Nothing plays yet: [`Core::comebacks`] tells where it did. Limits may have
+    /// become tighter.
     pub fn restore(&mut self, kept: Kept) {
         for KeptRoom {
             guild,
@@ -57,9 +72,17 @@ impl Core {
             repeat,
             effect,
             waiting,
+            played,
+            comeback,
+            text,
         } in kept.servers
         {
-            room(&mut self.rooms, &self.rules, guild).restore(volume, (repeat, effect), waiting);
+            room(&mut self.rooms, &self.rules, guild).restore(
+                volume,
+                (repeat, effect),
+                (waiting, played),
+                (comeback, text),
+            );
         }
     }
 }

@@ -59,6 +59,8 @@ pub fn commands() -> Commands {
                 .also_in_private(),
         )
         .slash(filter())
+        .slash(Slash::new("history", "Show what was played here").also_in_private())
+        .slash(playlist())
         .slash(Slash::new("previous", "Go back to the track before").also_in_private())
         .slash(Slash::new("replay", "Play the track from its beginning").also_in_private())
         .slash(
@@ -89,6 +91,24 @@ fn queue() -> Slash {
         .also_in_private()
 }
 
+fn playlist() -> Slash {
+    let name = || Opt::text("name", "What the list is called").required();
+    Slash::new("playlist", "Lists of tracks that this server keeps")
+        .subcommand(
+            Slash::new("save", "Keep what plays and waits as a list").option(name().length(1, 50)),
+        )
+        .subcommand(
+            Slash::new("play", "Put a whole list into the queue").option(name().autocomplete()),
+        )
+        .subcommand(Slash::new("list", "Show all lists"))
+        .subcommand(Slash::new("show", "Show what is on a list").option(name().autocomplete()))
+        .subcommand(
+            Slash::new("delete", "Throw a list away: your own, or any as a DJ")
+                .option(name().autocomplete()),
+        )
+        .also_in_private()
+}
+
 fn filter() -> Slash {
     Slash::new("filter", "Change how the music sounds")
         .option(Opt::text("preset", "An effect by name; off ends it").autocomplete())
@@ -101,6 +121,22 @@ fn filter() -> Slash {
             "0.5 to 2 times as high, at the same speed",
         ))
         .also_in_private()
+}
+
+/// What a button of the card asks for; `None` for one this version does not know.
+pub(super) fn pressed(action: &str, dice: u64) -> Option<Ask> {
+    Some(Ask::Control(match action {
+        "previous" => Control::Previous,
+        "toggle" => Control::Toggle,
+        "skip" => Control::Skip,
+        "stop" => Control::Stop { clear: false },
+        "repeat" => Control::NextRepeat,
+        "shuffle" => Control::Shuffle(dice),
+        "quieter" => Control::Louder(-10),
+        "louder" => Control::Louder(10),
+        "queue" => Control::Queue,
+        _ => return None,
+    }))
 }
 
 /// What a command asks for; `None` for one this version does not know.
@@ -165,6 +201,7 @@ pub(super) fn ask(asked: &Interaction, dice: u64) -> Option<Ask> {
             })
         }
         "previous" => Control::Previous,
+        "history" => Control::History,
         "replay" => Control::Replay,
         "nowplaying" => Control::NowPlaying,
         "volume" => Control::Volume(asked.integer("percent")),

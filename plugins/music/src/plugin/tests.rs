@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 use crate::ENTRY;
 
+mod cards;
+
 /// What the scripted host knows and does.
 struct Host {
     bot: Option<&'static str>,
@@ -135,6 +137,8 @@ fn all_commands_are_registered_and_play_completes_its_query() {
             "seek",
             "loop",
             "filter",
+            "history",
+            "playlist",
             "previous",
             "replay",
             "leave"
@@ -229,10 +233,12 @@ fn controls_reach_the_engine_and_their_answers_are_immediate() {
             "track.gain",
             "rest",
             "track.position",
-            "rest",
+            "rest", // the card
+            "rest", // which message it is
             "rest",
             "track.stop",
             "rest",
+            "rest", // the card tells that nothing plays
             "voice.leave",
             "rest"
         ]
@@ -449,4 +455,28 @@ fn presets_are_offered_with_what_they_do() {
         choices,
         &json!([{ "name": "bassboost: more bass", "value": "bassboost" }])
     );
+}
+
+/// What a plugin that starts from `saved` asks for, when the host says who is in the voice channel.
+fn requests_of(saved: &Saved, people: Value) -> Vec<Request> {
+    let mut stage = Stage::start_from(&ENTRY, &json!({ "library": ["media"] }), saved).unwrap();
+    let mut host = Host {
+        bot: None,
+        ann: Some("20"),
+        track: 0,
+        hold: &[],
+    };
+    let said = people.clone();
+    stage.script(move |request| match request.kind.as_str() {
+        "voice.people" => Answer::Done(people.clone()),
+        _ => answer(&mut host, request),
+    });
+    for early in stage.requests() {
+        let late = match early.kind.as_str() {
+            "voice.people" => said.clone(),
+            _ => json!({ "files": [] }),
+        };
+        stage.answer(early.op, Ok(late));
+    }
+    stage.requests()
 }

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use super::playing::{Pending, Phase};
+use super::rights::{Right, only_looks};
 use super::{MAX_PARKED, Room, Step, Wish};
-use crate::calls::{Call, Caller, Control, Tweak};
+use crate::calls::{Call, Caller, Control};
 use crate::desk::Desk;
 use crate::ids::{Reply, Track};
+use crate::queue::Item;
 use crate::{says, tells};
 
 impl Room {
@@ -56,15 +58,17 @@ impl Room {
         control: Control,
     ) {
         self.believe(&caller);
-        let only_looks = matches!(
-            control,
-            Control::Queue | Control::NowPlaying | Control::Volume(None) | Control::Repeat(None)
-        ) || control == Control::Filter(Tweak::default());
-        if !only_looks && self.is_busy(now) {
+        if !only_looks(&control) && self.is_busy(now) {
             if self.parked.len() >= MAX_PARKED {
                 return desk.whisper(caller.reply, says::TOO_MANY_WAITING);
             }
             return self.parked.push_back((caller, control));
+        }
+        match self.right(&caller, &control) {
+            Right::Yes => {}
+            Right::Vote if self.vote(desk, &caller) => {}
+            Right::Vote => return,
+            Right::No => return desk.whisper(caller.reply, tells::FOR_DJS),
         }
         match control {
             Control::Pause => self.pause(desk, &caller),
@@ -91,7 +95,65 @@ impl Room {
             Control::Remove { first, last } => self.remove(desk, &caller, first, last),
             Control::Clear => self.clear(desk, &caller),
             Control::Shuffle(dice) => self.shuffle(desk, &caller, dice),
+            Control::History => {
+                desk.whisper(caller.reply, tells::history(self.queue.played()));
+            }
+            Control::Toggle if self.is_heard() => self.pause(desk, &caller),
+            Control::Toggle => self.resume(desk, &caller),
+            Control::NextRepeat => self.set_repeat(desk, &caller, self.repeat.next()),
+            Control::Louder(by) => {
+                let most = i64::from(self.rules.max_volume);
+                let percent = (i64::from(self.volume) + by).clamp(0, most);
+                self.set_volume(desk, &caller, percent);
+            }
         }
+    }
+
+    fn is_heard(&self) -> bool {
+        let current = self.current.as_ref();
+        current.is_some_and(|current| matches!(current.phase, Phase::Sounding(_)))
+    }
+
+    /// Puts a whole list into the queue; the first of it plays if nothing does.
+    pub(crate) fn enqueue(
+        &mut self,
+        desk: &mut Desk,
+        caller: Caller,
+        name: &str,
+        items: Vec<Item>,
+    ) {
+        self.believe(&caller);
+        if let Some(refusal) = self.refuses_play(&caller) {
+            return desk.whisper(caller.reply, refusal);
+        }
+        self.text = Some(caller.text);
+        let all = items.len();
+        let mut items = items.into_iter().map(|item| Item {
+            requester: caller.user,
+            start: Duration::ZERO,
+            ..item
+        });
+        let first = match self.current {
+            None => items.next(),
+            Some(_) => None,
+        };
+        let mut taken = usize::from(first.is_some());
+        for item in items {
+            if self.queue.push(item).is_err() {
+                break;
+            }
+            taken += 1;
+        }
+        let Some(first) = first else {
+            return match taken {
+                0 => desk.whisper(caller.reply, says::queue_full(self.queue.limit())),
+                _ => desk.say(caller.reply, tells::enqueued(name, taken, all)),
+            };
+        };
+        let to = caller
+            .user_voice
+            .filter(|theirs| self.voice != Some(*theirs));
+        self.begin(desk, first, Pending::Play(caller.reply), to);
     }
 
     /// With nothing under way the host knows best where the bot is.

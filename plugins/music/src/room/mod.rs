@@ -5,19 +5,23 @@ mod asks;
 mod heard;
 mod news;
 mod playing;
+mod rights;
 mod tune;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use self::ahead::Ahead;
-use self::playing::{Current, Phase};
+use self::playing::{Current, Pending, Phase};
 use crate::calls::{Caller, Control, Repeat, TrackNews};
+use crate::card::Card;
 use crate::desk::Desk;
 use crate::effect::Effect;
 use crate::ids::{ChannelId, GuildId, Reply, Ticket, Track};
 use crate::queue::{Item, Queue};
-use crate::says;
+use crate::{says, tells};
 
 /// How many commands may wait for a track to start or a request to be accepted.
 const MAX_PARKED: usize = 32;
@@ -29,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const MAX_FAILURES: u8 = 5;
 
 /// The limits of the operator.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Rules {
     /// The volume of a server that never set one, in percent.
     pub default_volume: u16,
@@ -43,6 +47,8 @@ pub struct Rules {
     pub history: usize,
     /// How long one track fades over into the next; zero joins them without a gap.
     pub crossfade: Duration,
+    /// The share of the listeners that has to agree before a track is skipped that is somebody else's.
+    pub vote_skip: f64,
 }
 
 /// A server's music.
@@ -56,6 +62,10 @@ pub(crate) struct Room {
     voice: Option<ChannelId>,
     /// Where `/play` was used last: there the room tells what nobody asked.
     text: Option<ChannelId>,
+    /// Where to go on playing after a restart, and whether it was paused.
+    comeback: Option<Comeback>,
+    /// The next item is opened paused, as it was before a restart.
+    holds: bool,
     /// What is played again.
     repeat: Repeat,
     /// What is done to the sound.
@@ -122,6 +132,15 @@ enum Step {
     },
 }
 
+/// What played where when the bot ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Comeback {
+    /// The voice channel.
+    pub(crate) channel: ChannelId,
+    /// It was paused.
+    pub(crate) paused: bool,
+}
+
 /// Something somebody wants to hear.
 #[derive(Debug, Clone)]
 pub(crate) struct Wish {
@@ -143,6 +162,8 @@ impl Room {
             rules,
             voice: None,
             text: None,
+            comeback: None,
+            holds: false,
             repeat: Repeat::Off,
             effect: Effect::default(),
             current: None,
@@ -176,13 +197,61 @@ impl Room {
         current.chain(self.queue.waiting().cloned()).collect()
     }
 
+    /// Everything that would be played from here on, each from its beginning.
+    pub(crate) fn list(&self) -> Vec<Item> {
+        let current = self.current.iter().map(|current| &current.item);
+        let all = current.chain(self.queue.waiting());
+        all.map(|item| Item {
+            start: Duration::ZERO,
+            ..item.clone()
+        })
+        .collect()
+    }
+
+    /// Where it plays, to go on there after a restart.
+    pub(crate) fn place(&self) -> (Option<Comeback>, Option<ChannelId>) {
+        let current = self.current.as_ref();
+        let plays = current.and_then(|current| {
+            Some(Comeback {
+                channel: self.voice?,
+                paused: matches!(current.phase, Phase::Paused(_)) || self.holds,
+            })
+        });
+        (plays.or(self.comeback), self.text)
+    }
+
+    /// Where it would go on.
+    pub(crate) fn comeback(&self) -> Option<ChannelId> {
+        self.comeback.map(|back| back.channel)
+    }
+
+    /// Goes on with what a restart interrupted, if there is still somebody to hear it.
+    pub(crate) fn come_back(&mut self, desk: &mut Desk, somebody: bool) {
+        let Some(back) = self.comeback.take() else {
+            return;
+        };
+        if !somebody || self.current.is_some() {
+            return;
+        }
+        if let Some(item) = self.queue.take() {
+            self.holds = back.paused;
+            self.begin(desk, item, Pending::Nobody, Some(back.channel));
+        }
+    }
+
     /// Takes up what an earlier run left unfinished.
     pub(crate) fn restore(
         &mut self,
         volume: u16,
         (repeat, effect): (Repeat, Effect),
-        waiting: Vec<Item>,
+        (waiting, played): (Vec<Item>, Vec<Item>),
+        (comeback, text): (Option<Comeback>, Option<ChannelId>),
     ) {
+        self.comeback = comeback.filter(|_| !waiting.is_empty());
+        self.text = text;
+        for item in played.into_iter().rev() {
+            self.queue.remember(item);
+        }
         self.repeat = repeat;
         self.effect = effect.bounded();
         self.volume = volume.min(self.rules.max_volume);
@@ -269,6 +338,34 @@ impl Room {
             return (!self.parked.is_empty()).then_some(current.patience);
         }
         self.wake_ahead(now)
+    }
+
+    /// Whether something has the room's voice.
+    pub(crate) fn is_playing(&self) -> bool {
+        self.current.is_some()
+    }
+
+    /// What the card shows.
+    pub(crate) fn card(&self, now: Duration) -> Card {
+        let next = self.queue.waiting().next();
+        let mut card = Card {
+            plays: self.current.is_some(),
+            waits: next.is_some(),
+            repeat: self.repeat,
+            ..Card::default()
+        };
+        let Some(current) = &self.current else {
+            card.gist = says::nothing_playing(self.queue.len());
+            card.text = card.gist.clone();
+            return card;
+        };
+        let sound = current.sound();
+        card.paused = matches!(sound, says::Sound::Paused);
+        let next = tells::next_up(next, self.queue.len());
+        let at = |at| says::position(&current.item, at, &sound, &self.notes());
+        card.gist = format!("{}{next}", at(Duration::ZERO));
+        card.text = format!("{}{next}", at(current.heard.at(now)));
+        card
     }
 
     fn is_seeking(&self) -> bool {

@@ -150,7 +150,10 @@ impl Room {
                 desk.whisper(reply, says::join_failed(channel, &reason));
                 self.queue.put_back(current.item);
             }
-            Pending::Nobody | Pending::Seek(..) => self.queue.put_back(current.item),
+            Pending::Nobody | Pending::Seek(..) => {
+                self.holds = false;
+                self.queue.put_back(current.item);
+            }
         }
     }
 
@@ -159,6 +162,10 @@ impl Room {
             return;
         };
         match outcome {
+            Outcome::Playing(track) if self.holds => {
+                self.holds = false;
+                current.phase = Phase::Paused(track);
+            }
             Outcome::Playing(track) => {
                 current.taken(now, track);
                 self.news_of_old(desk, now, track);

@@ -1,12 +1,13 @@
 //! What plays now: from the wish through joining and opening to the last sound.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::heard::Heard;
 use super::{MAX_FAILURES, PATIENCE, Room};
 use crate::calls::{Call, Repeat};
 use crate::desk::Desk;
-use crate::ids::{ChannelId, Reply, Ticket, Track};
+use crate::ids::{ChannelId, Reply, Ticket, Track, UserId};
 use crate::queue::Item;
 use crate::says::{self, Sound};
 use crate::tells;
@@ -26,6 +27,8 @@ pub(super) struct Current {
     pub(super) patience: Duration,
     /// It was joined on to the one before; if that goes wrong it is played by itself.
     pub(super) joined: bool,
+    /// Who wants to skip it.
+    pub(super) votes: BTreeSet<UserId>,
 }
 
 /// How far the current item has come.
@@ -125,6 +128,7 @@ impl Room {
             pending,
             patience: Duration::MAX,
             joined: false,
+            votes: BTreeSet::new(),
         }
     }
 
@@ -141,7 +145,7 @@ impl Room {
     /// Asks the engine to play an item.
     pub(super) fn open(&self, desk: &mut Desk, item: &Item) -> Ticket {
         let soft = (!item.start.is_zero()).then_some(SOFTLY);
-        desk.call(self.play_call(item, false, soft))
+        desk.call(self.play_call(item, self.holds, soft))
     }
 
     /// The request for an item, as loud and as changed as everything here.

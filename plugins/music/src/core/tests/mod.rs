@@ -4,6 +4,7 @@
 mod ahead;
 mod controls;
 mod play;
+mod rights;
 mod storm;
 mod trouble;
 mod tune;
@@ -60,6 +61,7 @@ pub(super) fn stage_with(files: &[&str], change: impl FnOnce(&mut Rules)) -> Sta
         max_track: Duration::from_secs(3600),
         history: 50,
         crossfade: Duration::ZERO,
+        vote_skip: 0.5,
     };
     change(&mut rules);
     let now = Duration::from_secs(1000);
@@ -211,6 +213,8 @@ impl Stage {
             user: ANN,
             user_voice: voice,
             bot_voice: self.bot,
+            is_dj: true,
+            listeners: 1,
             at: self.now,
         }
     }

@@ -1,0 +1,173 @@
+//! `/playlist`: lists of tracks that a server keeps in the plugin's store.
+
+use mynah_plugin::{Choice, Cx, GuildId, Interaction, Result, UserId};
+use serde::{Deserialize, Serialize};
+
+use super::Music;
+use crate::calls::Ask;
+use crate::queue::{Item, Origin};
+use crate::says;
+use crate::tells;
+use crate::wording::shown;
+
+/// Lists of one server.
+const MAX_LISTS: usize = 100;
+
+/// A list, as it is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Playlist {
+    name: String,
+    /// Who saved it.
+    by: UserId,
+    items: Vec<Item>,
+}
+
+/// Names are the same whatever their case and spaces around them.
+fn key(guild: GuildId, name: &str) -> String {
+    format!("{}{}", prefix(guild), name.trim().to_lowercase())
+}
+
+fn prefix(guild: GuildId) -> String {
+    format!("playlist/{guild}/")
+}
+
+impl Music {
+    pub(super) fn playlist(&mut self, cx: &mut Cx<'_, Self>, asked: Interaction) {
+        let Some(guild) = asked.guild_id() else {
+            return cx.detach("an answer", asked.refuse(says::ONLY_IN_SERVERS));
+        };
+        let name = asked.text("name").unwrap_or_default().trim().to_owned();
+        let what = asked.command().trim_start_matches("playlist ").to_owned();
+        if what == "list" {
+            return all(cx, asked, guild);
+        }
+        let found = cx.store().get::<Playlist>(&key(guild, &name));
+        cx.spawn(found, move |music: &mut Self, cx, found| {
+            let found = match found {
+                Ok(found) => found,
+                Err(error) => {
+                    let words = says::refused(&error.to_string());
+                    return cx.detach("an answer", asked.refuse(words));
+                }
+            };
+            match (what.as_str(), found) {
+                ("save", before) => music.save_list(cx, asked, guild, &name, before),
+                (_, None) => cx.detach("an answer", asked.refuse(tells::no_such_list(&name))),
+                ("play", Some(list)) => {
+                    let ask = Ask::Enqueue {
+                        name: list.name,
+                        items: list.items,
+                    };
+                    music.meet(cx, asked, ask);
+                }
+                ("show", Some(list)) => {
+                    let words = tells::list_shown(&list.name, list.by, &list.items);
+                    cx.detach("an answer", asked.refuse(words));
+                }
+                (_, Some(list)) => music.delete_list(cx, &asked, guild, &list),
+            }
+        });
+    }
+
+    fn save_list(
+        &mut self,
+        cx: &mut Cx<'_, Self>,
+        asked: Interaction,
+        guild: GuildId,
+        name: &str,
+        before: Option<Playlist>,
+    ) {
+        if let Some(list) = before.filter(|list| !self.may_change(&asked, list)) {
+            let words = tells::list_of_another(&list.name, list.by);
+            return cx.detach("an answer", asked.refuse(words));
+        }
+        let mut items = self.core.list(guild);
+        let all = items.len();
+        // Discord's addresses of uploads end after a day.
+        items.retain(|item| matches!(item.origin, Origin::File(_)));
+        if items.is_empty() {
+            return cx.detach("an answer", asked.refuse(tells::nothing_to_save(all)));
+        }
+        let words = tells::list_saved(name, items.len(), all);
+        let list = Playlist {
+            name: name.to_owned(),
+            by: asked.user_id(),
+            items,
+        };
+        let store = cx.store();
+        let (prefix, key) = (prefix(guild), key(guild, name));
+        let kept = async move {
+            // 200 is what one page holds, and more than there may be.
+            let all = store.list(&prefix, "").await?;
+            let others = all.iter().filter(|entry| entry.key != key).count();
+            if others >= MAX_LISTS {
+                return Ok(false);
+            }
+            store.set(&key, &list)?.await.map(|()| true)
+        };
+        cx.spawn(kept, move |_, cx, kept: Result<bool>| {
+            let answer = match kept {
+                Ok(true) => asked.reply(words),
+                Ok(false) => asked.refuse(tells::too_many_lists(MAX_LISTS)),
+                Err(error) => asked.refuse(says::refused(&error.to_string())),
+            };
+            cx.detach("an answer", answer);
+        });
+    }
+
+    fn may_change(&self, asked: &Interaction, list: &Playlist) -> bool {
+        list.by == asked.user_id() || (self.has_djs() && self.is_dj(asked)) || asked.manages()
+    }
+
+    fn delete_list(
+        &mut self,
+        cx: &mut Cx<'_, Self>,
+        asked: &Interaction,
+        guild: GuildId,
+        list: &Playlist,
+    ) {
+        if !self.may_change(asked, list) {
+            let words = tells::list_of_another(&list.name, list.by);
+            return cx.detach("an answer", asked.refuse(words));
+        }
+        let gone = cx.store().remove(&key(guild, &list.name));
+        cx.detach("throwing a list away", gone);
+        let words = format!("**{}** is gone.", shown(&list.name));
+        cx.detach("an answer", asked.reply(words));
+    }
+
+    pub(super) fn offer_lists(&mut self, cx: &mut Cx<'_, Self>, asked: Interaction) {
+        let Some(guild) = asked.guild_id() else {
+            return cx.detach("offering lists", asked.choices([]));
+        };
+        let all = cx.store().list(&prefix(guild), "");
+        cx.spawn(all, move |_, cx, all| {
+            let typed = asked
+                .focused()
+                .map_or("", |(_, typed)| typed)
+                .to_lowercase();
+            let lists = all.unwrap_or_default();
+            let lists = lists
+                .iter()
+                .filter_map(|entry| entry.read::<Playlist>().ok());
+            let fitting = lists.filter(|list| list.name.to_lowercase().contains(&typed));
+            let choices = fitting.map(|list| Choice::new(list.name.clone(), list.name));
+            cx.detach("offering lists", asked.choices(choices.collect::<Vec<_>>()));
+        });
+    }
+}
+
+fn all(cx: &mut Cx<'_, Music>, asked: Interaction, guild: GuildId) {
+    let all = cx.store().list(&prefix(guild), "");
+    cx.spawn(all, move |_, cx, all| {
+        let words = match all {
+            Ok(all) => {
+                let lists = all.iter().filter_map(|entry| entry.read::<Playlist>().ok());
+                let lists = lists.map(|list| (list.name, list.by, list.items.len()));
+                tells::lists(&lists.collect::<Vec<_>>())
+            }
+            Err(error) => says::refused(&error.to_string()),
+        };
+        cx.detach("an answer", asked.refuse(words));
+    });
+}
