@@ -33,11 +33,18 @@ pub(super) fn chosen<'a>(
     Ok(tracks.filter(|(_, take)| *take).map(|(t, _)| t).collect())
 }
 
+/// Beyond this a number is an id: Discord's have 17 digits and more.
+const MOST_TRACKS: u64 = 100_000;
+
 fn is_meant(wanted: &str, number: usize, entry: &TrackEntry) -> bool {
     let id = wanted.trim_start_matches("<@").trim_end_matches('>');
-    wanted.to_lowercase() == entry.name.to_lowercase()
-        || (!entry.user.is_empty() && id == entry.user)
-        || wanted.parse() == Ok(number)
+    match wanted.parse::<u64>() {
+        Ok(place) if place < MOST_TRACKS => place == number as u64,
+        _ => {
+            wanted.to_lowercase() == entry.name.to_lowercase()
+                || (!entry.user.is_empty() && id == entry.user)
+        }
+    }
 }
 
 /// Every note with the place where it stands, in microseconds, in order.
