@@ -112,7 +112,7 @@ pub struct TrackReport {
     pub good_bytes: u64,
     /// Whether the last page says that it is the last.
     pub ended: bool,
-    /// Everything that is wrong; at most 100.
+    /// Everything that is wrong; at most 100, and whatever repair can undo.
     pub faults: Vec<Fault>,
 }
 
@@ -124,7 +124,8 @@ impl TrackReport {
     }
 
     fn fault(&mut self, fault: Fault) {
-        if self.faults.len() < 100 {
+        // What repair can undo is at most a handful, and must not go unseen behind the rest.
+        if self.faults.len() < 100 || fault.is_repairable() {
             self.faults.push(fault);
         }
     }

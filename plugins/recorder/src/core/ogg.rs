@@ -5,6 +5,7 @@
 //! that another process wrote.
 
 mod read;
+mod window;
 
 pub use read::{Found, Pages};
 
@@ -152,6 +153,13 @@ impl Page {
         self.flags & LAST != 0
     }
 
+    /// Whether it holds a header and no sound (RFC 7845, section 3). No legal Opus packet begins with the same
+    /// bytes: it would last 960 ms.
+    #[must_use]
+    pub fn is_head(&self) -> bool {
+        self.body.starts_with(b"OpusHead") || self.body.starts_with(b"OpusTags")
+    }
+
     /// Whether a packet crosses its beginning or end.
     #[must_use]
     pub fn is_split(&self) -> bool {
@@ -204,7 +212,8 @@ impl Page {
         bytes
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    /// Writes it with the checksum it must have.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
         let sum = crc(crc(0, &self.header(0)), &self.body);
         out.extend_from_slice(&self.header(sum));
         out.extend_from_slice(&self.body);

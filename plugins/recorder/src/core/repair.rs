@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{BufWriter, IntoInnerError, Read, Write};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -11,59 +11,97 @@ use super::checker::{Fault, TrackReport, check};
 use super::disk::{Tail, sync_folder};
 use super::events::{self, Event, Line, Log};
 use super::manifest::{Kind, Manifest, SCHEMA, State, TrackEntry};
-use super::ogg::{Head, Pager};
+use super::ogg::{Found, Head, Pager, Pages};
 use super::{RecorderError, at, index, us_in};
 
 /// What repair did to a track.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrackRepair {
-    /// Bytes of a torn page that were cut off.
+    /// Bytes that are not there any more: of a torn page, of a torn header.
     pub cut_bytes: u64,
     /// The track did not end in order and does now.
     pub ended: bool,
-    /// The header was torn, nothing had been said yet, and a new one was written.
+    /// The header was missing or torn, and a new one was written before whatever sound there is.
     pub begun_anew: bool,
     /// The track as it is now.
     pub report: TrackReport,
 }
 
-/// Makes a track legal: cuts off a torn page and writes the end. `head` is what to write when even the header
-/// is torn. A track that is legal is not touched.
+/// Makes a track legal: writes the header again where it is torn, cuts off a torn page, writes the end. `head`
+/// is what to write when the header is torn. A track in which nothing of that is wrong is not touched, and
+/// what repair left needs no other.
 ///
 /// # Errors
 /// When the file cannot be read or written.
 pub fn repair_track(path: &Path, head: &Head) -> Result<TrackRepair, RecorderError> {
-    let report = check(path)?;
+    let mut report = check(path)?;
     let whole = at(path, fs::metadata(path))?.len();
-    if !report.faults.iter().any(Fault::is_repairable) {
+    let begun_anew = report.faults.contains(&Fault::NoHead);
+    let mut cut_bytes = 0;
+    if begun_anew {
+        cut_bytes = whole.saturating_sub(head_again(path, head)?);
+        report = check(path)?;
+    } else if !report.faults.iter().any(Fault::is_repairable) {
         return Ok(TrackRepair {
-            cut_bytes: 0,
+            cut_bytes,
             ended: false,
-            begun_anew: false,
+            begun_anew,
             report,
         });
     }
-    let begun_anew = report.pages < 2;
-    let keep = if begun_anew { 0 } else { report.good_bytes };
-    let mut tail = Tail::open(path.to_owned(), keep)?;
-    let mut bytes = Vec::new();
-    let mut pager = if begun_anew {
-        bytes = head.pages();
-        Pager::new(head.serial)
-    } else {
-        Pager::after(report.serial, report.next_sequence, report.frames)
-    };
-    if begun_anew || !report.ended {
-        pager.finish(&mut bytes);
+    let bytes = at(path, fs::metadata(path))?.len();
+    cut_bytes += bytes.saturating_sub(report.good_bytes);
+    let mut tail = Tail::open(path.to_owned(), report.good_bytes)?;
+    let mut end = Vec::new();
+    if !report.ended {
+        Pager::after(report.serial, report.next_sequence, report.frames).finish(&mut end);
     }
-    tail.append(&bytes)?;
+    tail.append(&end)?;
     tail.sync()?;
     Ok(TrackRepair {
-        cut_bytes: whole - keep,
+        cut_bytes,
         ended: !report.ended,
         begun_anew,
         report: check(path)?,
     })
+}
+
+/// Puts a new header before all pages of sound that are whole, in one step; gives the bytes of those. The
+/// stream keeps its number, so that the pages can stay as they are.
+fn head_again(path: &Path, head: &Head) -> Result<u64, RecorderError> {
+    let next = path.with_extension("tmp");
+    let file = at(path, File::open(path))?;
+    let mut pages = at(path, Pages::new(file))?;
+    let mut out = BufWriter::new(at(&next, File::create(&next))?);
+    let (mut begun, mut kept) = (false, 0);
+    loop {
+        let page = match at(path, pages.read_on())? {
+            Found::End => break,
+            Found::Page(page) if !page.is_head() => page,
+            Found::Page(_) | Found::Damaged(_) | Found::Torn(_) => continue,
+        };
+        if !std::mem::replace(&mut begun, true) {
+            let serial = page.serial;
+            let head = Head {
+                serial,
+                ..head.clone()
+            };
+            at(&next, out.write_all(&head.pages()))?;
+        }
+        let mut bytes = Vec::new();
+        page.write(&mut bytes);
+        at(&next, out.write_all(&bytes))?;
+        kept += bytes.len() as u64;
+    }
+    if !begun {
+        at(&next, out.write_all(&head.pages()))?;
+    }
+    let file = at(&next, out.into_inner().map_err(IntoInnerError::into_error))?;
+    at(&next, file.sync_all())?;
+    drop(file);
+    at(path, fs::rename(&next, path))?;
+    path.parent().map_or(Ok(()), sync_folder)?;
+    Ok(kept)
 }
 
 /// What is wrong with a recording.
@@ -161,11 +199,16 @@ pub fn repair(folder: &Path, now_ms: u64) -> Result<Repair, RecorderError> {
     let (mut manifest, rebuilt) = match Manifest::read(folder) {
         Ok(manifest) => (manifest, false),
         // Made by a newer program: leave it alone.
-        Err(error @ RecorderError::Manifest { .. }) if error.to_string().contains("newer") => {
-            return Err(error);
+        Err(RecorderError::Manifest { path, reason }) if reason.contains("is newer than") => {
+            return Err(RecorderError::Manifest { path, reason });
         }
         Err(_) => (rebuild(folder)?, true),
     };
+    if manifest.state.is_open() && !rebuilt {
+        let (lines, _) = events::read(folder)?;
+        let id = manifest.id.clone();
+        adopt(folder, &id, &lines, &mut manifest.tracks);
+    }
     let mut tracks = Vec::new();
     let mut longest = 0;
     for number in 0..manifest.tracks.len() {
@@ -183,7 +226,7 @@ pub fn repair(folder: &Path, now_ms: u64) -> Result<Repair, RecorderError> {
         repair_index(&index_file)?;
         entry.frames = done.report.frames;
         longest = longest.max(done.report.frames);
-        if done.cut_bytes > 0 || done.ended || entry.sha256.is_none() {
+        if done.cut_bytes > 0 || done.ended || done.begun_anew || entry.sha256.is_none() {
             entry.sha256 = Some(sha256(&sound)?);
         }
         tracks.push(done);
@@ -240,43 +283,7 @@ fn rebuild(folder: &Path) -> Result<Manifest, RecorderError> {
     let id = name(Some(folder));
     let (lines, _) = events::read(folder)?;
     let mut tracks = Vec::new();
-    for (room, kind) in [("tracks", Kind::Person), ("lanes", Kind::Lane)] {
-        let Ok(files) = fs::read_dir(folder.join(room)) else {
-            continue;
-        };
-        let mut stems: Vec<String> = files
-            .filter_map(Result::ok)
-            .map(|file| file.path())
-            .filter(|path| path.extension().is_some_and(|end| end == "opus"))
-            .filter_map(|path| path.file_stem()?.to_str().map(str::to_owned))
-            .collect();
-        stems.sort();
-        for stem in stems {
-            let user = match (kind, stem.split_once('_')) {
-                (Kind::Person, Some((_, user))) => user.to_owned(),
-                _ => String::new(),
-            };
-            let known = lines.iter().rev().find_map(|line| match &line.event {
-                Event::Join { user: who, name } if *who == user => Some(name.clone()),
-                _ => None,
-            });
-            tracks.push(TrackEntry {
-                file: format!("{room}/{stem}.opus"),
-                index: format!("{room}/{stem}.idx"),
-                kind,
-                name: known.unwrap_or_else(|| stem.clone()),
-                user,
-                serial: Manifest::serial(&id, tracks.len()),
-                frames: 0,
-                packets: 0,
-                lost: 0,
-                late: 0,
-                unusable: 0,
-                drift_ppm: None,
-                sha256: None,
-            });
-        }
-    }
+    adopt(folder, &id, &lines, &mut tracks);
     Ok(Manifest {
         schema: SCHEMA,
         id,
@@ -320,3 +327,52 @@ pub fn sha256(path: &Path) -> Result<String, RecorderError> {
         .map(|byte| format!("{byte:02x}"))
         .collect())
 }
+
+/// Adds the tracks that are on the disk and not in the list: of a recorder that was killed between making
+/// a file and noting it.
+fn adopt(folder: &Path, id: &str, lines: &[Line], tracks: &mut Vec<TrackEntry>) {
+    for (room, kind) in [("tracks", Kind::Person), ("lanes", Kind::Lane)] {
+        let Ok(files) = fs::read_dir(folder.join(room)) else {
+            continue;
+        };
+        let mut stems: Vec<String> = files
+            .filter_map(Result::ok)
+            .map(|file| file.path())
+            .filter(|path| path.extension().is_some_and(|end| end == "opus"))
+            .filter_map(|path| path.file_stem()?.to_str().map(str::to_owned))
+            .collect();
+        stems.sort();
+        for stem in stems {
+            let file = format!("{room}/{stem}.opus");
+            if tracks.iter().any(|known| known.file == file) {
+                continue;
+            }
+            let user = match (kind, stem.split_once('_')) {
+                (Kind::Person, Some((_, user))) => user.to_owned(),
+                _ => String::new(),
+            };
+            let known = lines.iter().rev().find_map(|line| match &line.event {
+                Event::Join { user: who, name } if *who == user => Some(name.clone()),
+                _ => None,
+            });
+            tracks.push(TrackEntry {
+                file,
+                index: format!("{room}/{stem}.idx"),
+                kind,
+                name: known.unwrap_or_else(|| stem.clone()),
+                user,
+                serial: Manifest::serial(id, tracks.len()),
+                frames: 0,
+                packets: 0,
+                lost: 0,
+                late: 0,
+                unusable: 0,
+                drift_ppm: None,
+                sha256: None,
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -209,3 +209,26 @@ fn whatever_a_crash_tears_is_whole_after_recovery() {
         assert_eq!(verify(&folder).unwrap(), vec![], "round {round}");
     }
 }
+
+#[test]
+fn a_track_that_was_made_and_never_noted_is_found() {
+    let root = memory();
+    let mut recording = Recording::begin(root.path(), plan("early")).unwrap();
+    speak(&mut recording, 2);
+    let folder = recording.folder().to_owned();
+    drop(recording);
+    // Killed between making the files of the second person and writing the manifest.
+    let head = crate::core::ogg::Head {
+        serial: 5,
+        channels: 2,
+        tags: Vec::new(),
+    };
+    fs::write(folder.join("tracks/02_77.opus"), head.pages()).unwrap();
+    let before = Manifest::read(&folder).unwrap().tracks.len();
+    let done = repair(&folder, 0).unwrap();
+    assert_eq!(done.manifest.tracks.len(), before + 1);
+    let found = done.manifest.tracks.last().unwrap();
+    assert_eq!((found.user.as_str(), found.frames), ("77", 960));
+    assert!(done.tracks.last().unwrap().report.is_legal());
+    assert_eq!(repair(&folder, 0).unwrap().manifest, done.manifest);
+}
