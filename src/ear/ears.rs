@@ -7,7 +7,7 @@
 
 mod thread;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::UdpSocket;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -25,8 +25,13 @@ use crate::{HearStats, Packet, Tap, Want};
 
 /// Datagrams read from one socket before the next has its turn.
 const READ_AT_ONCE: usize = 64;
-/// News that wait for a session that does not fetch them; further ones are dropped.
-const MAX_NEWS: usize = 64;
+/// Control datagrams that wait for a session that does not fetch them; further ones are dropped.
+const MAX_CONTROL: usize = 64;
+/// Users whose frames do not open that wait likewise, each once: more than a call holds.
+const MAX_UNDECRYPTABLE: usize = 4096;
+/// Lane packets on the way to one thread: 20 s of the four lanes of one session. Further ones are dropped,
+/// which their numbers tell.
+const MAX_LANES: usize = 4096;
 
 /// The receive threads. Dropping them ends every ear.
 #[derive(Debug)]
@@ -45,7 +50,11 @@ pub struct EarHandle {
 /// The way to one thread.
 #[derive(Debug)]
 struct Door {
+    /// Without a limit of its own. Lane packets have one; all other orders come of what the voice server
+    /// says over its websocket, one or none each, ring the bell, and are carried out 256 at a time.
     orders: Mutex<Sender<(u64, Order)>>,
+    /// Lane packets among the orders.
+    lanes: AtomicUsize,
     bell: OwnedFd,
     open: AtomicUsize,
 }
@@ -79,15 +88,28 @@ pub enum EarNews {
     Control(Vec<u8>),
     /// Frames of this user do not open, again and again.
     Undecryptable(UserId),
+    /// Hearing this session went wrong beyond repair (a panic, which the log has). It hears nothing any
+    /// more, its taps are closed; other sessions are not concerned.
+    Failed,
 }
 
 /// What both sides of an ear see.
 struct Shared {
-    news: Mutex<VecDeque<EarNews>>,
+    news: Mutex<News>,
     stats: Mutex<HearStats>,
     /// Somebody listens, so that the thread reads the socket.
     listens: AtomicBool,
+    /// The thread has given this session up; nothing brings it back.
+    failed: AtomicBool,
     wake: Box<dyn Fn() + Send + Sync>,
+}
+
+/// What waits to be fetched. Each kind has room of its own: no flood of one hides another.
+#[derive(Default)]
+struct News {
+    failed: bool,
+    undecryptable: BTreeSet<UserId>,
+    control: VecDeque<Vec<u8>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -106,6 +128,7 @@ impl Ears {
             let (orders, inbox) = channel();
             let door = Arc::new(Door {
                 orders: Mutex::new(orders),
+                lanes: AtomicUsize::new(0),
                 bell,
                 open: AtomicUsize::new(0),
             });
@@ -154,6 +177,10 @@ impl Drop for Ears {
 impl Door {
     fn order(&self, id: u64, order: Order) {
         let rings = !matches!(order, Order::Lane(_));
+        if !rings && self.lanes.fetch_add(1, Ordering::Relaxed) >= MAX_LANES {
+            self.lanes.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
         // Refused when the thread is gone: then nothing is heard any more anyway.
         let _ = lock(&self.orders).send((id, order));
         if rings {
@@ -178,6 +205,7 @@ impl EarHandle {
             news: Mutex::default(),
             stats: Mutex::default(),
             listens: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
             wake,
         });
         door.order(id, Order::Open(Arc::clone(&shared)));
@@ -245,17 +273,26 @@ impl Ear {
     /// True while the ear reads the socket, or is about to; else the session reads it itself.
     #[must_use]
     pub fn is_listening(&self) -> bool {
-        self.shared.listens.load(Ordering::Acquire)
+        self.shared.listens.load(Ordering::Acquire) && !self.shared.failed.load(Ordering::Acquire)
     }
 
-    /// A packet of one of the bot's own lanes.
+    /// A packet of one of the bot's own lanes; dropped where nobody listens, and where thousands wait
+    /// already, because the thread stands still.
     pub fn lane(&self, packet: Packet) {
-        self.order(Order::Lane(packet));
+        if self.is_listening() {
+            self.order(Order::Lane(packet));
+        }
     }
 
     /// The next of what the session has to hear of.
     pub fn news(&self) -> Option<EarNews> {
-        lock(&self.shared.news).pop_front()
+        let mut news = lock(&self.shared.news);
+        if std::mem::take(&mut news.failed) {
+            return Some(EarNews::Failed);
+        }
+        let user = news.undecryptable.pop_first();
+        user.map(EarNews::Undecryptable)
+            .or_else(|| news.control.pop_front().map(EarNews::Control))
     }
 
     /// How well it hears, as it was less than a second ago.
@@ -281,10 +318,17 @@ impl std::fmt::Debug for Ear {
 impl Shared {
     fn tell(&self, news: EarNews) {
         let mut waiting = lock(&self.news);
-        if waiting.len() < MAX_NEWS {
-            waiting.push_back(news);
-            drop(waiting);
-            (self.wake)();
+        match news {
+            EarNews::Control(bytes) if waiting.control.len() < MAX_CONTROL => {
+                waiting.control.push_back(bytes);
+            }
+            EarNews::Undecryptable(user) if waiting.undecryptable.len() < MAX_UNDECRYPTABLE => {
+                waiting.undecryptable.insert(user);
+            }
+            EarNews::Failed => waiting.failed = true,
+            EarNews::Control(_) | EarNews::Undecryptable(_) => return,
         }
+        drop(waiting);
+        (self.wake)();
     }
 }

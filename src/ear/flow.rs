@@ -61,6 +61,11 @@ impl Flow {
         self.last = Some(this);
     }
 
+    /// Nobody listens for a while: the next packet is a new beginning, whatever its number.
+    pub const fn rest(&mut self) {
+        self.last = None;
+    }
+
     /// Packets that came, doubles included.
     pub const fn received(&self) -> u64 {
         self.received
@@ -92,6 +97,18 @@ mod tests {
         }
         // 65533 to 5 are nine packets; 2 and 4 never came.
         assert_eq!((flow.received(), flow.lost()), (7, 2));
+    }
+
+    #[test]
+    fn what_passed_while_nobody_listened_is_no_loss() {
+        let (mut flow, start) = (Flow::default(), Instant::now());
+        flow.note(10, 9_600, start);
+        flow.note(12, 11_520, start + Duration::from_millis(40));
+        flow.rest();
+        flow.note(500, 480_000, start + Duration::from_secs(10));
+        flow.note(501, 480_960, start + Duration::from_millis(10_020));
+        assert_eq!((flow.received(), flow.lost()), (4, 1));
+        assert!(flow.jitter() < Duration::from_micros(10), "{flow:?}");
     }
 
     #[test]

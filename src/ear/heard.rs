@@ -45,7 +45,8 @@ pub struct Heard {
     pub tick: u64,
     /// The moment it stands for, on the monotonic clock.
     pub at: Instant,
-    /// Of these, so many before this one were dropped, because their reader was too slow.
+    /// Of these, so many before this one never came: their reader was too slow, or the ear's thread stood
+    /// still. In the second case their packets are among these.
     pub lost_before: u32,
     /// Who speaks, by SSRC; only when sound is wanted.
     pub voices: Vec<Voice>,
@@ -93,6 +94,9 @@ pub struct Packet {
     pub timestamp: u32,
     /// When it arrived, or, for a lane, when it is sent.
     pub arrival: Instant,
-    /// The Opus packet.
+    /// The Opus packet; empty when `unopened`.
     pub payload: Arc<[u8]>,
+    /// It came and authenticated, but nothing opened it within two seconds: no key fits, or nobody said
+    /// whose it is. Of people only.
+    pub unopened: bool,
 }

@@ -3,13 +3,13 @@
 //! Feed it datagrams ([`Hearing::take`]), keys, and who speaks on which stream; ask every 20 ms what
 //! was heard ([`Hearing::tick`]). One bad, forged or closed packet changes a counter and nothing else.
 
+mod stream;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mynah_audio::{
-    Block, Jitter, JitterConfig, JitterPacket, Limiter, Pulled, SILENT_BLOCK, Speaker,
-};
+use mynah_audio::{Block, JitterPacket, Limiter, SILENT_BLOCK};
 use mynah_session::receive::{Counters, Received, Receiver};
 use mynah_session::transport::RtpOpener;
 use mynah_session::voice::MediaKeys;
@@ -17,8 +17,8 @@ use mynah_wire::rtcp::{Report, reports};
 use mynah_wire::udp::{Datagram, classify};
 use mynah_wire::{Ssrc, UserId};
 
-use crate::flow::Flow;
-use crate::{Heard, Packet, Voice, Want};
+use crate::{Heard, Packet, Want};
+use stream::Stream;
 
 /// Streams known at once; a further one takes the place of the one that was silent longest.
 const MAX_STREAMS: usize = 1024;
@@ -72,28 +72,6 @@ pub struct SpeakerStats {
     pub delay: Duration,
 }
 
-/// One stream.
-struct Stream {
-    user: Option<UserId>,
-    flow: Flow,
-    heard_at: Instant,
-    /// Made when sound is wanted.
-    decoding: Option<Box<Decoding>>,
-}
-
-#[derive(Default)]
-struct Decoding {
-    jitter: Option<Jitter>,
-    speaker: Speaker,
-}
-
-impl Decoding {
-    fn jitter(&mut self) -> &mut Jitter {
-        self.jitter
-            .get_or_insert_with(|| Jitter::new(JitterConfig::default()))
-    }
-}
-
 /// One session's ear.
 pub struct Hearing {
     receiver: Receiver,
@@ -124,8 +102,10 @@ impl Hearing {
     /// An ear that hears nothing yet.
     #[must_use]
     pub fn new() -> Self {
+        let mut receiver = Receiver::new();
+        receiver.tell_unopened(true);
         Self {
-            receiver: Receiver::new(),
+            receiver,
             reports: None,
             own: None,
             want: Want::default(),
@@ -184,7 +164,7 @@ impl Hearing {
             self.streams.remove(&ssrc);
         }
         if let Some(stream) = self.streams.get_mut(&ssrc) {
-            stream.user = Some(user);
+            stream.belongs_to(user, now);
         }
         self.receiver.learn(ssrc, user);
         self.collect(now);
@@ -198,6 +178,12 @@ impl Hearing {
 
     /// What is wanted from now on.
     pub fn want(&mut self, want: Want) {
+        if self.want == Want::default() {
+            // Nobody listened: what passed meanwhile was not lost.
+            for stream in self.streams.values_mut() {
+                stream.flow.rest();
+            }
+        }
         self.want = want;
         if !want.decodes() {
             for stream in self.streams.values_mut() {
@@ -272,17 +258,18 @@ impl Hearing {
             timestamp,
             arrival,
             payload,
+            unopened,
         } = received;
         let user = user_id.or_else(|| self.owners.get(&ssrc).copied());
         let want = self.want;
         let stream = self.stream(ssrc, arrival);
-        stream.user = user.or(stream.user);
+        if let Some(user) = user.filter(|user| stream.user != Some(*user)) {
+            stream.belongs_to(user, arrival);
+        }
         stream.heard_at = stream.heard_at.max(arrival);
         stream.flow.note(sequence, timestamp, arrival);
-        if want.decodes() {
-            let decoding = stream.decoding.get_or_insert_default();
-            // What became of it is in the buffer's own counters.
-            let _ = decoding.jitter().push(JitterPacket {
+        if want.decodes() && !unopened {
+            stream.hear(JitterPacket {
                 sequence,
                 timestamp,
                 arrival,
@@ -298,6 +285,7 @@ impl Hearing {
                 timestamp,
                 arrival,
                 payload,
+                unopened,
             });
         }
     }
@@ -320,15 +308,16 @@ impl Hearing {
                 self.streams.remove(&oldest);
             }
         }
-        self.streams.entry(ssrc).or_insert_with(|| Stream {
-            user: None,
-            flow: Flow::default(),
-            heard_at: now,
-            decoding: None,
-        })
+        self.streams.entry(ssrc).or_insert_with(|| Stream::new(now))
     }
 
     // --- hearing -------------------------------------------------------------------------------
+
+    /// So many ticks will never come, because the thread came too late for them. Their packets come with
+    /// the next.
+    pub fn skip(&mut self, ticks: u32) {
+        self.tick += u64::from(ticks);
+    }
 
     /// What was heard in the last 20 ms. To be called every 20 ms while anybody listens.
     pub fn tick(&mut self, now: Instant) -> Heard {
@@ -336,7 +325,7 @@ impl Hearing {
         let (mut voices, mut mix) = (Vec::new(), SILENT_BLOCK);
         if self.want.decodes() {
             for (ssrc, stream) in &mut self.streams {
-                if let Some(voice) = speak(*ssrc, stream, now, self.want, &mut mix) {
+                if let Some(voice) = stream.speak(*ssrc, now, self.want, &mut mix) {
                     voices.push(voice);
                 }
             }
@@ -369,14 +358,14 @@ impl Hearing {
     #[must_use]
     pub fn stats(&self) -> HearStats {
         let speakers = self.streams.iter().map(|(ssrc, stream)| {
-            let jitter = stream.decoding.as_ref().and_then(|d| d.jitter.as_ref());
+            let decoding = stream.decoding.as_ref();
             SpeakerStats {
                 user: stream.user,
                 ssrc: *ssrc,
                 received: stream.flow.received(),
                 lost: stream.flow.lost(),
                 jitter: stream.flow.jitter(),
-                delay: jitter.map_or(Duration::ZERO, |jitter| jitter.stats().delay),
+                delay: decoding.map_or(Duration::ZERO, |decoding| decoding.delay()),
             }
         });
         HearStats {
@@ -388,42 +377,6 @@ impl Hearing {
             speakers: speakers.collect(),
         }
     }
-}
-
-/// 20 ms of one stream, added to `mix`; `None` when they are silent.
-fn speak(
-    ssrc: Ssrc,
-    stream: &mut Stream,
-    now: Instant,
-    want: Want,
-    mix: &mut Block,
-) -> Option<Voice> {
-    let decoding = stream.decoding.as_mut()?;
-    let pulled = decoding.jitter().pull(now);
-    let position = match &pulled {
-        Pulled::Sound(turn) => turn.position,
-        Pulled::Quiet => 0,
-    };
-    let mut block = SILENT_BLOCK;
-    let spoken = decoding.speaker.turn(&pulled, &mut block);
-    // The first quiet turn still carries the fade of the last sound.
-    if pulled == Pulled::Quiet && block == SILENT_BLOCK {
-        return None;
-    }
-    if want.mix {
-        let samples = mix.iter_mut().zip(&block);
-        samples.for_each(|(sum, sample)| *sum += sample);
-    }
-    Some(Voice {
-        user: stream.user?,
-        ssrc,
-        pcm: want.pcm.then(|| Arc::new(block)),
-        level_dbfs: spoken.level_dbfs,
-        is_speech: spoken.is_speech,
-        conceals: spoken.conceals,
-        position,
-        lost: u32::try_from(stream.flow.lost()).unwrap_or(u32::MAX),
-    })
 }
 
 impl std::fmt::Debug for Hearing {

@@ -46,6 +46,8 @@ pub(crate) struct Spout {
     pub(crate) want: Want,
     ticks: Producer<Heard>,
     missed: u32,
+    /// Something was given: what is missed from now on is a gap.
+    begun: bool,
     closed: Arc<AtomicBool>,
 }
 
@@ -62,6 +64,7 @@ pub(crate) fn tap(want: Want) -> (Spout, Tap) {
         want,
         ticks: producer,
         missed: 0,
+        begun: false,
         closed: Arc::clone(&closed),
     };
     let tap = Tap {
@@ -75,6 +78,13 @@ impl Spout {
     /// Nobody takes anything any more.
     pub(crate) fn is_abandoned(&self) -> bool {
         self.ticks.is_abandoned()
+    }
+
+    /// So many ticks will never come: told of with the next that does.
+    pub(crate) const fn skip(&mut self, ticks: u32) {
+        if self.begun {
+            self.missed = self.missed.saturating_add(ticks);
+        }
     }
 
     /// Hands on what of it is wanted; what does not fit is told of with the next that does.
@@ -107,6 +117,7 @@ impl Spout {
             },
             mix: heard.mix.as_ref().filter(|_| mix).map(Arc::clone),
         };
+        self.begun = true;
         match self.ticks.push(wanted) {
             Ok(()) => self.missed = 0,
             Err(PushError::Full(_)) => self.missed = self.missed.saturating_add(1),
@@ -153,6 +164,19 @@ mod tests {
         assert!(!tap.is_closed());
         drop(spout);
         assert!(tap.is_closed());
+    }
+
+    #[test]
+    fn ticks_that_never_were_are_told_of_but_not_those_before_the_first() {
+        let (mut spout, mut tap) = tap(Want::default());
+        spout.skip(9);
+        spout.give(&heard(9));
+        spout.skip(12);
+        spout.give(&heard(22));
+        spout.give(&heard(23));
+        let told: Vec<_> = std::iter::from_fn(|| tap.next()).collect();
+        let told: Vec<_> = told.iter().map(|one| (one.tick, one.lost_before)).collect();
+        assert_eq!(told, [(9, 0), (22, 12), (23, 0)]);
     }
 
     #[test]

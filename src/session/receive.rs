@@ -72,8 +72,11 @@ pub struct Received {
     pub timestamp: u32,
     /// When it arrived; it may have waited since.
     pub arrival: Instant,
-    /// The Opus packet.
+    /// The Opus packet; empty when `unopened`.
     pub payload: Arc<[u8]>,
+    /// It came and was held, but no key opened it, or nobody said whose it is. Only after
+    /// [`Receiver::tell_unopened`].
+    pub unopened: bool,
 }
 
 /// The clear part of a packet, as [`Receiver::take_frame`] wants it.
@@ -134,6 +137,8 @@ pub struct Receiver {
     streams: BTreeMap<Ssrc, Stream>,
     held_bytes: usize,
     ready: VecDeque<Received>,
+    /// What never opened is handed out as well, without content.
+    tells_unopened: bool,
     alarms: BTreeSet<UserId>,
     counters: Counters,
     now: Option<Instant>,
@@ -157,6 +162,7 @@ impl Receiver {
             streams: BTreeMap::new(),
             held_bytes: 0,
             ready: VecDeque::new(),
+            tells_unopened: false,
             alarms: BTreeSet::new(),
             counters: Counters::new(),
             now: None,
@@ -180,6 +186,12 @@ impl Receiver {
             self.owners.clear();
             self.alarms.clear();
         }
+    }
+
+    /// Whether packets that were held in vain come out too, empty and in their place among the others of
+    /// their stream: whoever writes down what was said has to know that something was. Off at first.
+    pub const fn tell_unopened(&mut self, tells: bool) {
+        self.tells_unopened = tells;
     }
 
     /// News of the end-to-end encryption, in the order the session gave them. [`MediaKeys::Sender`]
@@ -408,12 +420,19 @@ impl Receiver {
     }
 
     fn release(&mut self, head: Head, plain: &[u8], waited: bool) {
-        if self.ready.len() >= MAX_READY {
-            self.ready.pop_front();
-            self.counters.lost.overflow += 1;
-        }
         self.counters.released += 1;
         self.counters.delayed += u64::from(waited);
+        self.ready(head, plain, false);
+    }
+
+    /// Makes way in a full queue, which nobody polls.
+    fn ready(&mut self, head: Head, plain: &[u8], unopened: bool) {
+        if self.ready.len() >= MAX_READY {
+            let dropped = self.ready.pop_front();
+            // What never opened was counted already.
+            self.counters.lost.overflow +=
+                u64::from(dropped.is_some_and(|packet| !packet.unopened));
+        }
         let owner = self.owners.get(&head.ssrc);
         self.ready.push_back(Received {
             ssrc: head.ssrc,
@@ -422,6 +441,7 @@ impl Receiver {
             timestamp: head.timestamp,
             arrival: head.arrival,
             payload: plain.into(),
+            unopened,
         });
     }
 }

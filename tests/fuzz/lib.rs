@@ -5,6 +5,7 @@
 mod fence;
 mod plan;
 mod room;
+pub mod track;
 
 pub use fence::{escaping, expect_fences};
 pub use plan::Plan;

@@ -94,7 +94,7 @@ pub struct Packet<'a> {
     pub arrival_us: u64,
     /// The Opus packet; empty when [`Packet::unopened`].
     pub opus: &'a [u8],
-    /// It could not be decrypted. No host hands such packets out yet.
+    /// It came, but could not be decrypted within two seconds; it comes when that is certain.
     pub unopened: bool,
 }
 
@@ -117,7 +117,8 @@ impl<'a> Heard<'a> {
         self.raw.at_us
     }
 
-    /// Ticks dropped right before this one: the sink was too slow.
+    /// Ticks that never came right before this one: the sink was too slow, or the host stood still (then
+    /// what they would have brought comes now).
     #[must_use]
     pub fn lost_before(&self) -> u32 {
         self.raw.lost_before

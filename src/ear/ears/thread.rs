@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::UdpSocket;
 use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
@@ -109,28 +110,35 @@ impl EarThread {
     // --- packets -------------------------------------------------------------------------------
 
     fn read(&mut self, id: u64, now: Instant) {
+        self.at(id, |seat, epoll| {
+            if seat.read(now) == Rest::UntilTick {
+                seat.stop_polling(epoll);
+            }
+            seat.alarm();
+        });
+    }
+
+    /// Does something for one session. Should that panic, this session is over and no other.
+    fn at(&mut self, id: u64, does: impl FnOnce(&mut Seat, &OwnedFd)) {
         let Some(seat) = self.seats.get_mut(&id) else {
             return;
         };
-        let Some(socket) = &seat.socket else {
+        let epoll = &self.epoll;
+        if catch_unwind(AssertUnwindSafe(|| does(seat, epoll))).is_ok() {
+            return;
+        }
+        tracing::error!(id, "a session's ear has failed");
+        let Some(mut seat) = self.seats.remove(&id) else {
             return;
         };
-        let mut datagram = [0_u8; DATAGRAM];
-        for _ in 0..READ_AT_ONCE {
-            match socket.recv(&mut datagram) {
-                Ok(length) => {
-                    let bytes = datagram.get_mut(..length).unwrap_or_default();
-                    if seat.hearing.take(now, bytes) == Taken::Control {
-                        seat.shared.tell(EarNews::Control(bytes.to_vec()));
-                    }
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // Nothing more; or the answer of a dead server, which the session finds out by its
-                // own timeouts.
-                Err(_) => break,
-            }
-        }
-        seat.alarm();
+        // What is broken may break again when it is put away.
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            seat.stop_polling(&self.epoll);
+            seat.shared.failed.store(true, Ordering::Release);
+            let shared = Arc::clone(&seat.shared);
+            drop(seat);
+            shared.tell(EarNews::Failed);
+        }));
     }
 
     // --- orders --------------------------------------------------------------------------------
@@ -138,7 +146,12 @@ impl EarThread {
     fn obey(&mut self, now: Instant) {
         for _ in 0..ORDERS_AT_ONCE {
             match self.inbox.try_recv() {
-                Ok((id, order)) => self.carry_out(id, order, now),
+                Ok((id, order)) => {
+                    if matches!(order, Order::Lane(_)) {
+                        self.door.lanes.fetch_sub(1, Ordering::Relaxed);
+                    }
+                    self.carry_out(id, order, now);
+                }
                 Err(_) => return,
             }
         }
@@ -164,14 +177,11 @@ impl EarThread {
                     seat.stop_polling(&self.epoll);
                 }
             }
-            order => {
-                let Some(seat) = self.seats.get_mut(&id) else {
-                    return;
-                };
-                seat.obey(order, now, &self.epoll);
-                seat.poll(id, &self.epoll);
+            order => self.at(id, |seat, epoll| {
+                seat.obey(order, now, epoll);
+                seat.poll(id, epoll);
                 seat.alarm();
-            }
+            }),
         }
         let listens = self.seats.values().any(Seat::listens);
         match self.next_tick {
@@ -187,27 +197,92 @@ impl EarThread {
         let Some(mut due) = self.next_tick else {
             return;
         };
-        if now.saturating_duration_since(due) > HOPELESS {
-            due = now;
-        }
+        let mut skipped = hopeless(now.saturating_duration_since(due));
+        due += TICK * skipped;
         while due <= now {
             self.ticks += 1;
             let tells = self.ticks.is_multiple_of(TICKS_PER_STATS);
-            for (id, seat) in &mut self.seats {
-                if seat.listens() {
-                    seat.tick(*id, due, tells, &self.epoll);
-                }
+            let listens = |(id, seat): (&u64, &Seat)| seat.listens().then_some(*id);
+            let ids: Vec<u64> = self.seats.iter().filter_map(listens).collect();
+            for id in ids {
+                self.at(id, |seat, epoll| {
+                    seat.skip(skipped);
+                    seat.tick(id, due, tells, epoll);
+                    // Its socket may have rested.
+                    seat.poll(id, epoll);
+                });
             }
             due += TICK;
+            skipped = 0;
         }
         let listens = self.seats.values().any(Seat::listens);
         self.next_tick = listens.then_some(due);
     }
 }
 
+/// Ticks that a thread does not make up for, so late as it is.
+fn hopeless(late: Duration) -> u32 {
+    if late <= HOPELESS {
+        return 0;
+    }
+    // The last of them is given: it stands for now.
+    u32::try_from(late.as_millis() / TICK.as_millis()).unwrap_or(u32::MAX)
+}
+
+/// What a socket needs after it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    No,
+    /// There is no end of what it has to say, and it says nothing: left alone until the next tick, so that
+    /// the thread does not spin.
+    UntilTick,
+}
+
 impl Seat {
     fn listens(&self) -> bool {
         !self.spouts.is_empty()
+    }
+
+    fn skip(&mut self, ticks: u32) {
+        if ticks > 0 {
+            self.hearing.skip(ticks);
+            self.spouts.iter_mut().for_each(|spout| spout.skip(ticks));
+        }
+    }
+
+    /// Reads the socket, but not for ever.
+    fn read(&mut self, now: Instant) -> Rest {
+        let Some(socket) = &self.socket else {
+            return Rest::No;
+        };
+        let mut datagram = [0_u8; DATAGRAM];
+        let mut empty = 0;
+        for round in 0..READ_AT_ONCE {
+            match socket.recv(&mut datagram) {
+                Ok(0) => empty += 1,
+                Ok(length) => {
+                    let bytes = datagram.get_mut(..length).unwrap_or_default();
+                    if self.hearing.take(now, bytes) == Taken::Control {
+                        self.shared.tell(EarNews::Control(bytes.to_vec()));
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // Ready, but with nothing: a socket that was shut down says so for ever.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return if round == 0 {
+                        Rest::UntilTick
+                    } else {
+                        Rest::No
+                    };
+                }
+                // The answer of a dead server, which the session finds out by its own timeouts.
+                Err(_) => return Rest::UntilTick,
+            }
+        }
+        match empty {
+            READ_AT_ONCE => Rest::UntilTick,
+            _ => Rest::No,
+        }
     }
 
     fn obey(&mut self, order: Order, now: Instant, epoll: &OwnedFd) {
@@ -303,3 +378,6 @@ impl Seat {
         self.alarm();
     }
 }
+
+#[cfg(test)]
+mod tests;

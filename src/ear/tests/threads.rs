@@ -162,6 +162,40 @@ fn a_tap_outlives_connections_and_ends_with_its_session() {
 }
 
 #[test]
+fn a_session_that_panics_ends_alone_and_is_told() {
+    let ears = Ears::start(1).unwrap();
+    let broken = ears
+        .handle()
+        .open(Box::new(|| panic!("as the test wants it")));
+    let broken = broken.unwrap();
+    let whole = ears.handle().open(Box::new(|| {})).unwrap();
+    let (broken_socket, broken_server) = connect();
+    let (socket, mut server) = connect();
+    plug(&broken, broken_socket);
+    plug(&whole, socket);
+    let (lost, mut tap) = (broken.listen(PACKETS), whole.listen(PACKETS));
+    broken_server.socket.send(&[9; 8]).unwrap();
+    let limit = Instant::now() + Duration::from_secs(10);
+    while !lost.is_closed() && Instant::now() < limit {
+        std::thread::yield_now();
+    }
+    assert!(lost.is_closed() && !broken.is_listening());
+    // The tap closes a moment before the news is there.
+    while broken.news() != Some(EarNews::Failed) {
+        assert!(Instant::now() < limit, "it is never told");
+    }
+    server.say(6);
+    until(&mut tap, |heard| !heard.packets.is_empty());
+    // Who listens to it again hears that it is over.
+    assert!(!broken.is_listening());
+    let again = broken.listen(PACKETS);
+    while !again.is_closed() {
+        assert!(Instant::now() < limit, "it never closes");
+    }
+    assert!(!broken.is_listening());
+}
+
+#[test]
 fn the_threads_end_while_ears_are_open() {
     let ears = Ears::start(3).unwrap();
     let handle = ears.handle();

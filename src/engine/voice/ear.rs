@@ -195,6 +195,7 @@ fn lane_sink(ear: Weak<Ear>) -> LaneSink {
             timestamp: packet.timestamp,
             arrival: packet.sent,
             payload: packet.payload,
+            unopened: false,
         });
         true
     })

@@ -61,6 +61,7 @@ impl Taps {
             timestamp: 960,
             arrival: at,
             payload: words.as_bytes().into(),
+            unopened: false,
         };
         let _ = self.of(guild).ticks.send(Tick {
             tick,

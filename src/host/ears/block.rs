@@ -95,8 +95,7 @@ fn packet(packet: &ear::Packet, origin: Instant) -> abi::Packet {
             Some(Lane::Fx) => abi::LANE_FX,
             Some(Lane::Notice) => abi::LANE_NOTICE,
         },
-        // What does not open is counted by the ear, and not handed out yet.
-        flags: 0,
+        flags: if packet.unopened { abi::UNOPENED } else { 0 },
     }
 }
 

@@ -35,6 +35,7 @@ impl Receiver {
             self.streams.len() < MAX_WAITING_STREAMS || self.streams.contains_key(&head.ssrc);
         if !has_place || self.held_bytes + held.bytes() > MAX_HELD_BYTES {
             self.counters.lost.overflow += 1;
+            self.tell_of(head);
             return;
         }
         self.held_bytes += held.bytes();
@@ -84,12 +85,24 @@ impl Receiver {
             End::Late | End::Overflow => self.is_before_us(held.head),
             End::Turn => false,
         };
+        let lost = &mut self.counters.lost;
         match (held.need, end) {
-            (Need::Nothing, _) => self.release(held.head, &held.frame, true),
-            (Need::Key, _) if is_before_us => self.counters.before_us += 1,
-            (_, End::Overflow) => self.counters.lost.overflow += 1,
-            (Need::Owner, _) => self.counters.lost.unknown_ssrc += 1,
-            (Need::Key, _) => self.counters.lost.no_key += 1,
+            (Need::Nothing, _) => return self.release(held.head, &held.frame, true),
+            (Need::Key, _) if is_before_us => {
+                self.counters.before_us += 1;
+                return;
+            }
+            (_, End::Overflow) => lost.overflow += 1,
+            (Need::Owner, _) => lost.unknown_ssrc += 1,
+            (Need::Key, _) => lost.no_key += 1,
+        }
+        self.tell_of(held.head);
+    }
+
+    /// Of a packet that never opened, if anybody wants to know.
+    fn tell_of(&mut self, head: Head) {
+        if self.tells_unopened {
+            self.ready(head, &[], true);
         }
     }
 

@@ -1,12 +1,15 @@
 //! Datagrams on a voice socket: forged ones, and authentic ones of a server that means no good. The
 //! latter are sealed here, so that what lies behind the cipher (extensions, padding, Opus) is reached.
 //!
-//! Beyond not panicking: ticks count on, what a tick hands out is bounded, and sound is finite.
+//! Beyond not panicking: ticks count on, what a tick hands out is bounded, sound is finite, and only what
+//! never opened is empty.
 #![no_main]
 
 use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
+use mynah_dave::BaseSecret;
+use mynah_dave::frame::{FrameSealer, MAX_OVERHEAD_BYTES};
 use mynah_ear::{Hearing, Want};
 use mynah_fuzz::Plan;
 use mynah_session::transport::{RtpOpener, RtpSealer};
@@ -32,7 +35,12 @@ fn real() -> Vec<Vec<u8>> {
     second.extend([
         0, 0, 0, 9, 0xBE, 0xDE, 0, 1, 0x10, 0x85, 0, 0, 0xF8, 0xFF, 0xFE, 0, 2,
     ]);
-    vec![first, second]
+    // A frame of which nobody ever gets the key.
+    let mut third = Header::opus(7, 6_720, Ssrc(2)).write().to_vec();
+    let mut frame = vec![0xFC; 40 + MAX_OVERHEAD_BYTES];
+    let sealed = FrameSealer::new(&BaseSecret::new([3; 16]), 1).seal(&mut frame, 40);
+    third.extend(&frame[..sealed.unwrap_or(0)]);
+    vec![first, second, third]
 }
 
 /// Sealed as the server would, if it has a header at all.
@@ -56,7 +64,7 @@ fuzz_target!(|input: &[u8]| {
     ear.plug(opener(), opener(), Ssrc(9));
     ear.keys(now, &MediaKeys::Passthrough(Passthrough::Always));
     let mut ticks = 0;
-    while !plan.is_over() && ticks < 500 {
+    while !plan.is_over() && ticks < 2_000 {
         let what = plan.byte();
         let ssrc = Ssrc(u32::from(what >> 4 & 3));
         match what & 0x0F {
@@ -71,15 +79,35 @@ fuzz_target!(|input: &[u8]| {
             3 => {
                 ear.unplug();
                 ear.plug(opener(), opener(), Ssrc(9));
-                ear.keys(now, &MediaKeys::Passthrough(Passthrough::Always));
+                let passthrough = match what >> 6 {
+                    0 => Passthrough::Always,
+                    1 => Passthrough::Meanwhile,
+                    2 => Passthrough::Until(now + Duration::from_secs(1)),
+                    _ => Passthrough::Never,
+                };
+                ear.keys(now, &MediaKeys::Passthrough(passthrough));
+                let (user_id, base) = (UserId::new(1), BaseSecret::new([4; 16]));
+                let key = MediaKeys::Receiver {
+                    user_id,
+                    epoch: 1,
+                    base,
+                };
+                ear.keys(now, &key);
             }
             4..=6 => {
-                now += Duration::from_millis(20);
+                // A thread that stood still leaves ticks out.
+                let skipped = if what >= 0xE0 { 110 } else { 0 };
+                ear.skip(skipped);
+                ticks += u64::from(skipped);
+                now += Duration::from_millis(20) * (skipped + 1);
                 let heard = ear.tick(now);
                 assert_eq!(heard.tick, ticks);
                 ticks += 1;
                 // One input spells out far fewer packets than a tick may carry.
                 assert!(heard.packets.len() <= input.len());
+                for packet in &heard.packets {
+                    assert_eq!(packet.unopened, packet.payload.is_empty());
+                }
                 let voices = heard.voices.iter().filter_map(|voice| voice.pcm.as_ref());
                 for block in voices.chain(&heard.mix) {
                     assert!(block.iter().all(|sample| sample.is_finite()));

@@ -294,6 +294,7 @@ impl Tape {
             timestamp,
             arrival: now,
             payload: Arc::from(&self.loops[BOT][(frame % LOOP_FRAMES) as usize][..]),
+            unopened: false,
         });
         for packet in self.hearing.tick(now).packets {
             self.write(&packet)

@@ -82,7 +82,7 @@ fn speak(stage: &mut Stage, tick: &mut u64, speakers: &[(u64, &[u8])]) {
                 timestamp: *tick as u32 * 960,
                 arrival_us: *tick * 20_000,
                 opus,
-                unopened: false,
+                unopened: opus.is_empty(),
             })
             .collect();
         stage.hear(GUILD, *tick, &packets, &[]);
@@ -162,4 +162,35 @@ fn who_opted_out_reaches_the_disk_with_neither_a_packet_nor_an_id() {
     assert!(!holds(&all, BOB.to_string().as_bytes()));
     assert!(!holds(&all, &BOB.to_le_bytes()));
     assert!(holds(&all, b"\"state\": \"stopped\"") || holds(&all, b"\"state\":\"stopped\""));
+}
+
+#[test]
+fn what_could_not_be_decrypted_is_counted_for_whoever_said_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut stage, host) = stage(folder.path());
+    host.borrow_mut().may_nick = true;
+    says(&mut stage, ANN, true, "start", json!([]));
+    let (ann, bob) = (b"\xfcann's voice", b"\xfcbob's voice");
+    let mut tick = 0;
+    speak(&mut stage, &mut tick, &[(ANN, ann), (BOB, bob)]);
+    speak(&mut stage, &mut tick, &[(ANN, ann), (BOB, b"")]);
+    speak(&mut stage, &mut tick, &[(ANN, ann), (BOB, bob)]);
+    says(&mut stage, ANN, true, "stop", json!([]));
+    stage.stop(Why::Shutdown);
+    assert_eq!(stage.failed(), None);
+    let guild = folder.path().join("1");
+    let recording = std::fs::read_dir(guild)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.is_dir())
+        .unwrap();
+    let manifest = crate::core::manifest::Manifest::read(&recording).unwrap();
+    let of = |user: u64| {
+        let mut tracks = manifest.tracks.iter();
+        tracks.find(|track| track.user == user.to_string()).unwrap()
+    };
+    assert_eq!((of(ANN).unusable, of(ANN).lost), (0, 0));
+    assert_eq!((of(BOB).unusable, of(BOB).lost), (50, 0));
+    assert_eq!(of(ANN).packets, of(BOB).packets + 50);
+    assert_eq!(crate::core::repair::verify(&recording).unwrap(), []);
 }

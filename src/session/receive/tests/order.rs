@@ -278,3 +278,46 @@ fn no_packet_disappears_through_joins_and_epochs() {
         assert!(counters.released > 500, "seed {seed}: {counters:?}");
     }
 }
+
+#[test]
+fn what_never_opens_is_told_of_in_its_place_if_somebody_wants_to_know() {
+    for tells in [false, true] {
+        let (mut rig, mut ada) = (Rig::new(), Mouth::new(1));
+        rig.receiver.tell_unopened(tells);
+        rig.learn(&ada);
+        rig.key(1, 1);
+        ada.key(1);
+        let (head, frame) = ada.say("one");
+        rig.frame(head, &frame);
+        // No key of this epoch ever comes.
+        ada.key(9);
+        for word in ["two", "three"] {
+            let (head, frame) = ada.say(word);
+            rig.frame(head, &frame);
+        }
+        assert_eq!(rig.heard(), ["one"]);
+        let begun = rig.now;
+        rig.now += HOLD_TIME / 2;
+        rig.key(1, 10);
+        ada.key(10);
+        let (head, frame) = ada.say("four");
+        rig.frame(head, &frame);
+        let out: Vec<_> = std::iter::from_fn(|| rig.receiver.poll(rig.now)).collect();
+        let seen = |packet: &Received| (packet.sequence, packet.unopened, packet.arrival == begun);
+        let seen: Vec<_> = out.iter().map(seen).collect();
+        if tells {
+            assert_eq!(seen, [(2, true, true), (3, true, true), (4, false, false)]);
+            assert!(out[..2].iter().all(|packet| packet.payload.is_empty()));
+            assert!(
+                out.iter()
+                    .all(|packet| packet.user_id == Some(UserId::new(1)))
+            );
+        } else {
+            assert_eq!(seen, [(4, false, false)]);
+        }
+        // Counted once, whoever is told.
+        let counters = rig.receiver.counters();
+        assert_eq!((counters.released, counters.lost.no_key), (2, 2));
+        assert_eq!(counters.settled(), 4);
+    }
+}
