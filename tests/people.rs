@@ -84,6 +84,7 @@ impl Town {
 
     async fn say(&self, who: UserId, hz: f64, seconds: f64) -> SayReport {
         let request = SayRequest {
+            skew_ppm: 0.0,
             what: SayWhat::Tone {
                 hz,
                 seconds,
@@ -129,6 +130,7 @@ fn grant(server: &VoiceServer, ticket: &VoiceTicket) {
 /// Five seconds of 440 Hz.
 fn tone(looped: bool, wait: bool) -> SayRequest {
     SayRequest {
+        skew_ppm: 0.0,
         what: SayWhat::Tone {
             hz: 440.0,
             seconds: 5.0,
@@ -315,6 +317,7 @@ async fn wrong_things_are_said_clearly() {
     let text = tempfile::NamedTempFile::with_suffix(".mp3").unwrap();
     std::fs::write(text.path(), "this is a letter, not a song\n".repeat(50)).unwrap();
     let request = SayRequest {
+        skew_ppm: 0.0,
         what: SayWhat::Path(text.path().to_owned()),
         looped: false,
         wait: false,

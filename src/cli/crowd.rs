@@ -50,11 +50,13 @@ impl Crowd for CrowdOfUsers {
                 },
                 looped: request.looped,
                 wait: request.wait,
+                skew_ppm: request.skew_ppm,
             };
             let report = self.users.say(user_id, request).await.map_err(words)?;
             Ok(crowd::SayReport {
                 started_at_us: report.started_at_us,
                 packets: report.packets,
+                skipped_us: report.skipped_us,
             })
         })
     }

@@ -56,6 +56,8 @@ pub struct SayRequest {
     pub looped: bool,
     /// Answer only when the sound has been sent.
     pub wait: bool,
+    /// How much too fast this person's clock runs, in millionths.
+    pub skew_ppm: f64,
 }
 
 /// The user speaks.
@@ -66,6 +68,10 @@ pub struct SayReport {
     /// Packets sent; known only when the caller waited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub packets: Option<u64>,
+    /// How much later than its clock says the last packet left, in microseconds; known only when the
+    /// caller waited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped_us: Option<u64>,
 }
 
 /// Container of what was heard.

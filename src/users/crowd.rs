@@ -9,7 +9,9 @@ use mynah_wire::rng::Rng;
 use mynah_wire::{GuildId, UserId};
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::types::{HearRequest, Heard, Privacy, SayReport, SayRequest, VoiceTicket};
+use crate::types::{
+    HearRequest, Heard, MAX_SKEW_PPM, Privacy, SayReport, SayRequest, VoiceTicket,
+};
 use crate::user::{Command, Refusal};
 use crate::{Error, TicketOffice, clock, hear, socket, speech, user};
 
@@ -128,12 +130,16 @@ impl Users {
         if request.looped && request.wait {
             return Err(Error::EndlessWait);
         }
+        if !(-MAX_SKEW_PPM..=MAX_SKEW_PPM).contains(&request.skew_ppm) {
+            return Err(Error::BadSkew(request.skew_ppm));
+        }
         let person = self.person(user_id).ok_or(Error::NotInVoice(user_id))?;
         let frames = speech::start(request.what, request.looped).await?;
         let (started, first) = oneshot::channel();
         let (done, last) = oneshot::channel();
         let command = Command::Say {
             frames,
+            skew_ppm: request.skew_ppm,
             started,
             done,
         };
@@ -148,14 +154,15 @@ impl Users {
             Ok(Err(_)) => return Err(ended()),
             Err(_) => return Err(Error::Mute(user_id)),
         };
-        let packets = if request.wait {
+        let said = if request.wait {
             Some(last.await.map_err(|_| ended())?)
         } else {
             None
         };
         Ok(SayReport {
             started_at_us,
-            packets,
+            packets: said.map(|said| said.packets),
+            skipped_us: said.map(|said| said.skipped.as_micros() as u64),
         })
     }
 

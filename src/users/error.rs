@@ -5,7 +5,7 @@ use std::io;
 use mynah_dave::group::GroupError;
 use mynah_wire::UserId;
 
-use crate::types::{MAX_OGG_SECONDS, MAX_SAY_SECONDS, MAX_WAV_SECONDS};
+use crate::types::{MAX_OGG_SECONDS, MAX_SAY_SECONDS, MAX_SKEW_PPM, MAX_WAV_SECONDS};
 
 /// Why a simulated user could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,9 @@ pub enum Error {
     /// The sound cannot be played.
     #[error(transparent)]
     Media(#[from] mynah_media::MediaError),
+    /// No clock is that wrong.
+    #[error("a clock cannot be {0} millionths too fast")]
+    BadSkew(f64),
     /// The tone makes no sense.
     #[error("a tone of {hz} Hz, {seconds} s and {dbfs} dBFS cannot be made")]
     BadTone {
@@ -94,6 +97,7 @@ impl Error {
             Self::BadTone { .. } => format!(
                 "hz between 1 and 20000, seconds up to {MAX_SAY_SECONDS}, dbfs between -120 and 0"
             ),
+            Self::BadSkew(_) => format!("skew_ppm between -{MAX_SKEW_PPM} and {MAX_SKEW_PPM}"),
             Self::EndlessWait => "leave out `wait` or `loop`".into(),
             Self::BadLength { .. } => format!(
                 "seconds above 0, up to {MAX_WAV_SECONDS} for wav and {MAX_OGG_SECONDS} for ogg"

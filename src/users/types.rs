@@ -7,6 +7,8 @@ use mynah_session::voice::DaveReport;
 use mynah_wire::{ChannelId, GuildId, Secret, UserId};
 use serde::Serialize;
 
+/// The fastest and slowest clock, in millionths; quartzes are within 100.
+pub(crate) const MAX_SKEW_PPM: f64 = 1000.0;
 /// Longest tone.
 pub(crate) const MAX_SAY_SECONDS: f64 = 3600.0;
 /// Longest decoded recording: it is mixed in memory, 384 kB a second.
@@ -56,6 +58,9 @@ pub struct SayRequest {
     pub looped: bool,
     /// Answer only when the sound has been sent.
     pub wait: bool,
+    /// How much too fast this person's clock runs, in millionths, -1,000 to 1,000: every packet leaves by
+    /// it, and RTP time counts by it.
+    pub skew_ppm: f64,
 }
 
 /// The user speaks, or has spoken.
@@ -66,6 +71,10 @@ pub struct SayReport {
     /// Packets sent, the five of silence at the end included; known only when the caller waited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub packets: Option<u64>,
+    /// How much later than its clock says the last packet left, because this machine stood still, in
+    /// microseconds; known only when the caller waited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped_us: Option<u64>,
 }
 
 /// Container of what was heard.

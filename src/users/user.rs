@@ -57,10 +57,12 @@ pub enum Command {
     Say {
         /// The sound.
         frames: mpsc::Receiver<Frame>,
+        /// How much too fast the clock runs, in millionths.
+        skew_ppm: f64,
         /// When the first packet left, Unix microseconds.
         started: oneshot::Sender<u64>,
-        /// Packets sent, at the end.
-        done: oneshot::Sender<u64>,
+        /// What became of it, at the end.
+        done: oneshot::Sender<mouth::Said>,
     },
     /// Record.
     Hear {
@@ -279,9 +281,10 @@ impl User {
             }
             Some(Command::Say {
                 frames,
+                skew_ppm,
                 started,
                 done,
-            }) => self.mouth.say(now, frames, started, done),
+            }) => self.mouth.say(now, frames, skew_ppm, started, done),
             Some(Command::Hear { length, from, done }) => self.ear.record(now, length, from, done),
             Some(Command::Flags {
                 self_mute,

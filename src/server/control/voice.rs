@@ -142,6 +142,8 @@ struct Say {
     looped: bool,
     #[serde(default)]
     wait: bool,
+    #[serde(default)]
+    skew_ppm: f64,
 }
 
 #[derive(Deserialize)]
@@ -183,6 +185,7 @@ pub(super) async fn say(shared: &Arc<Shared>, body: &Value) -> Result<Value, Pro
         what,
         looped: say.looped,
         wait: say.wait,
+        skew_ppm: say.skew_ppm,
     };
     let said = crowd.say(say.user_id, request).await;
     let report =

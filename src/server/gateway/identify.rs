@@ -7,7 +7,7 @@ use mynah_wire::intents;
 use serde_json::{Value, json};
 
 use super::{Peer, Session};
-use crate::objects::APPLICATION_FLAGS;
+use crate::objects::application_flags;
 use crate::realm::Realm;
 
 /// Guilds one shard may have (gateway.md section 8).
@@ -98,11 +98,13 @@ fn ready(realm: &Realm, session: &Session, guilds: &[mynah_wire::GuildId]) -> Va
         .iter()
         .map(|id| json!({"id": id, "unavailable": true}))
         .collect();
+    let bot = realm.store.bots.get(&session.user_id);
+    let flags = application_flags(bot.is_some_and(|bot| bot.privileged_intents));
     json!({
         "v": 10, "user": realm.store.current_user_json(session.user_id), "guilds": unavailable,
         "session_id": session.id, "session_type": "normal",
         "resume_gateway_url": realm.gateway_url(), "shard": [session.shard.0, session.shard.1],
-        "application": {"id": session.user_id, "flags": APPLICATION_FLAGS},
+        "application": {"id": session.user_id, "flags": flags},
         "private_channels": [], "relationships": [], "presences": [], "user_settings": {},
         "guild_join_requests": [], "geo_ordered_rtc_regions": ["local"], "_trace": ["mynah"],
     })

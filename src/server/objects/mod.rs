@@ -21,13 +21,17 @@ pub(crate) fn application(bot: &crate::store::Bot, owner: &Value) -> Value {
         "bot_public": true, "bot_require_code_grant": false,
         // Ed25519 key of HTTP interactions, which this server does not send.
         "verify_key": "0".repeat(64),
-        "owner": owner, "flags": APPLICATION_FLAGS, "summary": "", "team": null,
+        "owner": owner, "flags": application_flags(bot.privileged_intents), "summary": "", "team": null,
         "interactions_endpoint_url": null, "role_connections_verification_url": null,
         "rpc_origins": [], "tags": [], "hook": true, "approximate_guild_count": 1,
         "integration_types_config": {"0": {}, "1": {}},
     })
 }
 
+/// `APPLICATION_COMMAND_BADGE` (bit 23) and, where the privileged intents are switched on,
 /// `GATEWAY_PRESENCE`, `GATEWAY_GUILD_MEMBERS`, `GATEWAY_MESSAGE_CONTENT` in their limited form for
-/// small bots (bits 13, 15, 19) and `APPLICATION_COMMAND_BADGE` (bit 23).
-pub(crate) const APPLICATION_FLAGS: u64 = (1 << 13) | (1 << 15) | (1 << 19) | (1 << 23);
+/// small bots (bits 13, 15, 19).
+pub(crate) const fn application_flags(privileged_intents: bool) -> u64 {
+    let intents = (1 << 13) | (1 << 15) | (1 << 19);
+    (1 << 23) | if privileged_intents { intents } else { 0 }
+}

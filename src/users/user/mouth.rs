@@ -65,12 +65,25 @@ enum Seal {
 struct Speech {
     frames: mpsc::Receiver<Frame>,
     deadline: Instant,
+    /// 20 ms by this person's clock.
+    tick: Duration,
+    /// What the clock was set forward by, because the machine stood still.
+    skipped: Duration,
     /// Silence frames still to send once the sound is over.
     tail: Option<u8>,
     packets: u64,
     /// Taken by the first frame.
     started: Option<oneshot::Sender<u64>>,
-    done: oneshot::Sender<u64>,
+    done: oneshot::Sender<Said>,
+}
+
+/// What was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// Packets sent.
+    pub packets: u64,
+    /// What the clock was set forward by, because the machine stood still.
+    pub skipped: Duration,
 }
 
 /// What a deadline brings.
@@ -156,8 +169,9 @@ impl Mouth {
         &mut self,
         now: Instant,
         frames: mpsc::Receiver<Frame>,
+        skew_ppm: f64,
         started: oneshot::Sender<u64>,
-        done: oneshot::Sender<u64>,
+        done: oneshot::Sender<Said>,
     ) {
         let deadline = match self.speech.take() {
             Some(before) => {
@@ -170,6 +184,8 @@ impl Mouth {
         self.speech = Some(Speech {
             frames,
             deadline,
+            tick: TICK.div_f64(1.0 + skew_ppm / 1e6),
+            skipped: Duration::ZERO,
             tail: None,
             packets: 0,
             started: Some(started),
@@ -268,7 +284,11 @@ impl Speech {
         if self.deadline > now {
             return Step::Wait;
         }
-        if now.saturating_duration_since(self.deadline) > CATCH_UP {
+        let late = now.saturating_duration_since(self.deadline);
+        if late > CATCH_UP {
+            if self.started.is_none() {
+                self.skipped += late;
+            }
             self.deadline = now;
         }
         let frame = match self.tail {
@@ -284,7 +304,7 @@ impl Speech {
                     self.deadline = if self.started.is_some() {
                         now + RETRY
                     } else {
-                        self.deadline + TICK
+                        self.deadline + self.tick
                     };
                     return Step::Skip;
                 }
@@ -295,12 +315,15 @@ impl Speech {
                 }
             },
         };
-        self.deadline += TICK;
+        self.deadline += self.tick;
         Step::Send(frame)
     }
 
     fn end(self) {
-        let _ = self.done.send(self.packets);
+        let _ = self.done.send(Said {
+            packets: self.packets,
+            skipped: self.skipped,
+        });
     }
 }
 

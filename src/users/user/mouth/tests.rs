@@ -50,16 +50,43 @@ fn opened(packet: &[u8]) -> (u16, u32, Vec<u8>) {
     )
 }
 
-struct Said {
+struct Ends {
     started: oneshot::Receiver<u64>,
-    done: oneshot::Receiver<u64>,
+    done: oneshot::Receiver<Said>,
 }
 
-fn say(mouth: &mut Mouth, now: Instant, frames: mpsc::Receiver<Frame>) -> Said {
+fn say(mouth: &mut Mouth, now: Instant, frames: mpsc::Receiver<Frame>) -> Ends {
+    say_by(mouth, now, frames, 0.0)
+}
+
+fn say_by(mouth: &mut Mouth, now: Instant, frames: mpsc::Receiver<Frame>, ppm: f64) -> Ends {
     let (started_to, started) = oneshot::channel();
     let (done_to, done) = oneshot::channel();
-    mouth.say(now, frames, started_to, done_to);
-    Said { started, done }
+    mouth.say(now, frames, ppm, started_to, done_to);
+    Ends { started, done }
+}
+
+/// So many packets, in time.
+fn packets(packets: u64) -> Said {
+    Said {
+        packets,
+        skipped: Duration::ZERO,
+    }
+}
+
+#[test]
+fn a_fast_clock_sends_sooner_and_counts_the_same() {
+    let start = Instant::now();
+    let mut last = Vec::new();
+    for ppm in [-1_000.0, 0.0, 1_000.0] {
+        let mut mouth = plugged(start);
+        let _said = say_by(&mut mouth, start, frames(250), ppm);
+        let sent = run(&mut mouth, start);
+        let (ms, _, timestamp, _) = sent.last().unwrap();
+        last.push((*ms, timestamp.wrapping_sub(sent[0].2)));
+    }
+    // 254 frames later: a thousandth of 5 s is 5 ms.
+    assert_eq!(last, [(5_085, 254 * 960), (5_080, 254 * 960), (5_074, 254 * 960)]);
 }
 
 fn frames(count: u8) -> mpsc::Receiver<Frame> {
@@ -102,7 +129,7 @@ fn frames_go_every_20_ms_and_end_in_five_frames_of_silence() {
         assert_eq!(payload == &SILENCE, n >= 3);
     }
     assert!(said.started.try_recv().is_ok());
-    assert_eq!(said.done.try_recv(), Ok(8));
+    assert_eq!(said.done.try_recv(), Ok(packets(8)));
 }
 
 #[test]
@@ -183,7 +210,7 @@ fn a_muted_mouth_ends_with_silence_and_goes_on_unheard() {
     let rest = run(&mut mouth, start);
     assert_eq!(rest.len(), 5);
     assert!(rest.iter().all(|(_, _, _, payload)| *payload == SILENCE));
-    assert_eq!(said.done.try_recv(), Ok(10));
+    assert_eq!(said.done.try_recv(), Ok(packets(10)));
 }
 
 #[test]
@@ -193,7 +220,7 @@ fn a_new_sound_replaces_the_old_one_on_the_same_beat() {
     let mut first = say(&mut mouth, start, frames(30));
     assert!(mouth.due(start).is_some());
     let _second = say(&mut mouth, start + Duration::from_millis(3), frames(1));
-    assert_eq!(first.done.try_recv(), Ok(1));
+    assert_eq!(first.done.try_recv(), Ok(packets(1)));
     assert_eq!(mouth.wake(), Some(start + TICK));
 }
 
@@ -203,7 +230,7 @@ fn an_empty_sound_ends_without_a_packet() {
     let mut mouth = plugged(start);
     let mut said = say(&mut mouth, start, frames(0));
     assert!(run(&mut mouth, start).is_empty());
-    assert_eq!(said.done.try_recv(), Ok(0));
+    assert_eq!(said.done.try_recv(), Ok(packets(0)));
     assert!(said.started.try_recv().is_err());
 }
 
@@ -214,7 +241,7 @@ fn sealed_frames_open_with_the_key_of_their_epoch_and_silence_stays_silence() {
     mouth.keys(start, &sealed(4));
     let mut said = say(&mut mouth, start, frames(3));
     let sent = run(&mut mouth, start);
-    assert_eq!(said.done.try_recv(), Ok(8));
+    assert_eq!(said.done.try_recv(), Ok(packets(8)));
     for (n, (_, _, _, payload)) in sent.iter().enumerate() {
         if n < 3 {
             assert_eq!(unsealed(payload, 4), Some(vec![0xFC, n as u8]));
@@ -267,7 +294,7 @@ fn speech_waits_for_keys_and_loses_no_word() {
     let ready = start + Duration::from_secs(2);
     mouth.keys(ready, &sealed(1));
     let sent = run(&mut mouth, start);
-    assert_eq!(said.done.try_recv(), Ok(7));
+    assert_eq!(said.done.try_recv(), Ok(packets(7)));
     assert_eq!((sent[0].0, sent[1].0), (2000, 2020), "its clock starts now");
     assert_eq!(unsealed(&sent[0].3, 1), Some(vec![0xFC, 0]));
 }
@@ -284,7 +311,7 @@ fn speech_in_an_empty_room_goes_on_unsent_and_is_heard_from_where_it_is() {
     assert!(said.started.try_recv().is_ok());
     mouth.keys(start + 4 * TICK, &sealed(1));
     let sent = run(&mut mouth, start);
-    assert_eq!(said.done.try_recv(), Ok(6 + 5));
+    assert_eq!(said.done.try_recv(), Ok(packets(6 + 5)));
     assert_eq!(unsealed(&sent[0].3, 1), Some(vec![0xFC, 4]));
     assert_eq!(sent[0].1, 65_534, "no sequence number was used up");
 }
