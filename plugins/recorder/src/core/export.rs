@@ -45,6 +45,8 @@ pub struct Decoded {
     decoder: opus::Decoder,
     /// Frames of all packets read.
     read: u64,
+    /// Number of the page before.
+    page: u32,
     /// The position of the next sample to be decoded; before 0 is the pre-skip.
     at: i64,
     range: Range<i64>,
@@ -67,6 +69,7 @@ impl Decoded {
             packets: VecDeque::new(),
             decoder,
             read: 0,
+            page: 1,
             at: -i64::from(PRE_SKIP),
             range: bound(range.start)..bound(range.end),
             block: vec![0.0; LONGEST as usize * 2],
@@ -112,11 +115,15 @@ impl Decoded {
 
     fn take(&mut self, page: &Page) {
         let frames: u64 = page.packets().filter_map(duration).map(u64::from).sum();
-        let hole = page.granule.saturating_sub(frames + self.read);
-        let filling = silence(hole.min(LONGEST_HOLE)).map(|(packet, _)| packet.to_vec());
+        // A page of ours holds a second at most, so pages that are missing bound what is missing.
+        let missing = u64::from(page.sequence.saturating_sub(self.page.saturating_add(1)));
+        self.page = page.sequence;
+        let most = LONGEST_HOLE.min(missing.saturating_mul(48_000));
+        let hole = page.granule.saturating_sub(frames + self.read).min(most);
+        let filling = silence(hole).map(|(packet, _)| packet.to_vec());
         self.packets.extend(filling);
         self.packets.extend(page.packets().map(<[u8]>::to_vec));
-        self.read += frames + hole.min(LONGEST_HOLE);
+        self.read += frames + hole;
     }
 }
 
