@@ -31,6 +31,7 @@ pub struct Listening {
     /// Comes from the session, which may have something else to do first.
     coming: Option<oneshot::Receiver<Tap>>,
     tap: Option<Tap>,
+    want: ear::Want,
     /// Of the session, which must not be kept alive by its listeners.
     session: mpsc::WeakSender<VoiceCommand>,
     _stay: Stay,
@@ -62,7 +63,25 @@ impl Listening {
                 Err(oneshot::error::TryRecvError::Closed) => self.coming = None,
             }
         }
-        self.tap.as_mut()?.next()
+        let tap = self.tap.as_mut()?;
+        let heard = tap.next();
+        if heard.is_none() && tap.is_closed() {
+            self.ask_again();
+        }
+        heard
+    }
+
+    /// The ear was another one: a tap of the new one is asked for, once.
+    fn ask_again(&mut self) {
+        self.tap = None;
+        let Some(session) = self.session.upgrade() else {
+            return;
+        };
+        let (tap, coming) = oneshot::channel();
+        let want = self.want;
+        if session.try_send(VoiceCommand::Listen { want, tap }).is_ok() {
+            self.coming = Some(coming);
+        }
     }
 
     /// The bot has left voice there: nothing follows what [`next`](Self::next) still has.
@@ -104,6 +123,7 @@ impl Bot {
         Ok(Listening {
             coming: Some(coming),
             tap: None,
+            want,
             session: voice.commands.downgrade(),
             _stay: stay,
         })

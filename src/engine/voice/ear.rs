@@ -121,6 +121,17 @@ impl Hearing {
         self.settle(line, reasons);
     }
 
+    /// The ear is no good any more: another one takes its place. Those who listened find their taps
+    /// closed and ask again.
+    fn begin_anew(&mut self, line: &mut Line, reasons: Reasons) {
+        (self.overheard, self.recording, self.plugged) = (None, None, false);
+        if let Some(ear) = self.ear.take() {
+            ear.unplug();
+        }
+        line.take_back();
+        self.settle(line, reasons);
+    }
+
     /// Gives the ear the line, or takes it away, as things are now.
     pub(super) fn settle(&mut self, line: &mut Line, reasons: Reasons) {
         if reasons.listeners == 0 {
@@ -219,6 +230,13 @@ impl Shell {
                 EarNews::Undecryptable(user_id) => {
                     let undecryptable = Input::Undecryptable { user_id };
                     self.machine.handle(clock::now(), undecryptable);
+                }
+                EarNews::Failed => {
+                    tracing::error!(
+                        "hearing this channel broke off by a fault of ours; it begins anew"
+                    );
+                    let reasons = self.reasons();
+                    self.hearing.begin_anew(&mut self.line, reasons);
                 }
                 other => tracing::debug!(?other, "the ear"),
             }
