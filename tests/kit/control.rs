@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::Program;
 
 /// Longest wait for one call; `hear` calls last as long as what they hear.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(1_200);
 
 /// What a `hear` call brought home.
 #[derive(Debug)]
