@@ -39,9 +39,12 @@ const ARROWS: &[(&str, &str)] = &[
     ),
     ("mynah-music", "mynah-plugin"),
     ("mynah-recorder", "mynah-plugin"),
+    ("mynah-soundboard", "mynah-plugin"),
+    ("mynah-tts", "mynah-plugin"),
+    ("mynah-dice", "mynah-plugin"),
     (
         "mynah",
-        "mynah-host mynah-engine mynah-server mynah-users mynah-music mynah-recorder mynah-plugin mynah-wire mynah-audio mynah-media",
+        "mynah-host mynah-engine mynah-server mynah-users mynah-music mynah-recorder mynah-soundboard mynah-tts mynah-plugin mynah-wire mynah-audio mynah-media",
     ),
 ];
 
@@ -63,6 +66,9 @@ const NO_TOKIO: &[&str] = &[
     "mynah-plugin",
     "mynah-music",
     "mynah-recorder",
+    "mynah-soundboard",
+    "mynah-tts",
+    "mynah-dice",
 ];
 
 /// No file is longer; most are far shorter (conventions, rule 5).

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mynah_server::voice::DavePolicy;
 
+use super::plugin::PluginArgs;
 use super::recording::ExportFormat;
 
 /// A Discord voice bot: music over one honest voice connection.
@@ -35,6 +36,8 @@ pub(super) enum Command {
     Check(CheckArgs),
     /// Measure how many voice sessions this machine carries, and what stops it there.
     Bench(BenchArgs),
+    /// Plugins: list, look at, check, write, build, reload.
+    Plugin(PluginArgs),
     /// The recordings on this machine: list, verify, repair, export, prune.
     Recording(RecordingArgs),
 }

@@ -8,6 +8,7 @@ use mynah_engine::{
 };
 use mynah_server::{Server, ServerConfig};
 use mynah_wire::Secret;
+use mynah_wire::intents::MESSAGE_CONTENT;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Api, Config, Mix};
@@ -127,8 +128,26 @@ pub(super) async fn log_in(
     bot.fetch_timeout = config.net.timeout;
     bot.fetch_redirects = config.net.max_redirects;
     bot.fetch_origins = place.fetch_origins.clone();
-    let started = Bot::start_unless(bot, stop.cancelled()).await;
+    let mut started = Bot::start_unless(bot.clone(), stop.cancelled()).await;
+    if matches!(&started, Err(error) if asks_too_much(error)) && bot.intents & MESSAGE_CONTENT != 0
+    {
+        tracing::warn!(
+            "Discord does not let this bot read messages: it goes on without (to change that: \
+             https://discord.com/developers/applications, your application, Bot, Message Content \
+             Intent; or set [plugins.tts] auto_read = false)"
+        );
+        bot.intents &= !MESSAGE_CONTENT;
+        started = Bot::start_unless(bot, stop.cancelled()).await;
+    }
     started.map_err(|error| refused(&error, place))
+}
+
+/// Close code 4014: an intent that the application has not been given.
+fn asks_too_much(error: &StartError) -> bool {
+    matches!(
+        error,
+        StartError::Gateway(StopReason::Fatal { code: 4014, .. })
+    )
 }
 
 /// `[plugins.music] loudness_lufs`; it stands with the music, and the engine does it.

@@ -12,6 +12,7 @@ mod lock;
 mod logging;
 mod login;
 mod out;
+mod plugin;
 mod plugins;
 mod ready;
 mod recording;
@@ -54,6 +55,7 @@ pub fn main() -> ExitCode {
         Some(Command::Demo(args)) => demo::demo(&args),
         Some(Command::Check(args)) => check::check(&args),
         Some(Command::Bench(args)) => bench::bench(&args),
+        Some(Command::Plugin(args)) => plugin::plugin(&args),
         Some(Command::Recording(args)) => recording::recording(&args),
     };
     match outcome {

@@ -13,6 +13,7 @@ use crate::config::Config;
 use super::args::RunArgs;
 use super::exit::Failure;
 use super::login::{self, Place};
+use super::plugin::door::Door;
 use super::{lock, logging, out, plugins, ready, settings, signals, song, welcome};
 
 /// A clean end takes this long at most: five silence frames, voice left, sockets closed. Whatever
@@ -34,7 +35,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     block_on(async {
         let stop = signals::listen()?;
         let place = login::place(&config).await?;
-        let ran = on_place(&config, &place, args.ready_file.as_deref(), &stop).await;
+        let ran = on_place(&config, &place, args, &stop).await;
         ending(place.close()).await;
         ran
     })
@@ -75,13 +76,13 @@ fn make_folders(config: &Config) -> Result<(), Failure> {
 async fn on_place(
     config: &Config,
     place: &Place,
-    ready_file: Option<&Path>,
+    args: &RunArgs,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     let Some((bot, events)) = login::log_in(config, place, stop).await? else {
         return Ok(());
     };
-    let ran = with_bot(config, place, &bot, events, ready_file, stop).await;
+    let ran = with_bot(config, place, &bot, events, args, stop).await;
     ending(bot.shutdown()).await;
     ran
 }
@@ -91,7 +92,7 @@ async fn with_bot(
     place: &Place,
     bot: &Bot,
     events: EventStream,
-    ready_file: Option<&Path>,
+    args: &RunArgs,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     // Before the plugins start: they look at the library once.
@@ -100,6 +101,7 @@ async fn with_bot(
         None => None,
     };
     let host = plugins::start(config, bot, events).await?;
+    let door = Door::open(&config.paths.data, &args.config);
     if config.voice.realtime {
         let threads = bot.tick_stats().threads;
         let granted = threads.iter().filter(|thread| thread.fifo).count();
@@ -117,9 +119,10 @@ async fn with_bot(
             );
         }
     }
-    let ran = match announce(config, place, bot, song, ready_file).await {
+    let ran = match announce(config, place, bot, song, args.ready_file.as_deref()).await {
         Ok(()) => tokio::select! {
             () = stop.cancelled() => Ok(()),
+            () = door.serve(&host) => Ok(()),
             reason = host.ended() => Err(login::ended(reason)),
         },
         failed => failed,

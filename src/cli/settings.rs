@@ -16,7 +16,8 @@ pub(super) fn read(file: &Path) -> Result<Loaded, Report> {
     let variables: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    plugins::with_checks(|checks| config::load(file, &variables, checks))
+    let files = config::plugin_files(file, &variables);
+    plugins::with_checks(&files, |checks| config::load(file, &variables, checks))
 }
 
 /// As [`read`], for commands that go on with it: says warnings and errors on standard error.

@@ -4,8 +4,12 @@
 //! ones by it, and every default is read from it by the same code that reads the file.
 
 mod recorder;
+mod soundboard;
+mod tts;
 
 use recorder::RECORDER;
+use soundboard::SOUNDBOARD;
+use tts::TTS;
 
 /// How the environment twin of a key is read, and what a message calls the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +123,14 @@ pub const SECTIONS: &[Section] = &[
         docs: &[
             "Recordings of voice channels, one track for each person: /record, `mynah recording`.",
         ],
+    },
+    Section {
+        name: "plugins.soundboard",
+        docs: &["Short sounds over whatever plays: /sound, \"Save as sound\" in the menu of messages."],
+    },
+    Section {
+        name: "plugins.tts",
+        docs: &["Messages that are read aloud: /say, /tts, Speak in the menu of a message."],
     },
 ];
 
@@ -425,6 +437,23 @@ const KEYS: &[Key] = &[
             "folders of [paths] library only.",
         ],
     ),
+    example(
+        "plugins.music",
+        "path",
+        Kind::Text,
+        "\"plugins/libmynah_music.so\"",
+        &[
+            "Every plugin's table may have this: the plugin is loaded from this file instead. With an id of",
+            "its own, [plugins.dice] say, it needs a `grant` as well; `mynah plugin build` prints both.",
+        ],
+    ),
+    example(
+        "plugins.music",
+        "sha256",
+        Kind::Text,
+        "\"64 hexadecimal digits\"",
+        &["And nothing else than this very file (`mynah plugin verify FILE` shows its digits)."],
+    ),
     set(
         "plugins.music",
         "default_volume",
@@ -505,11 +534,11 @@ const KEYS: &[Key] = &[
 
 /// Every key, in the order of the shipped file.
 pub fn all() -> impl Iterator<Item = &'static Key> {
-    KEYS.iter().chain(RECORDER)
+    KEYS.iter().chain(RECORDER).chain(SOUNDBOARD).chain(TTS)
 }
 
 /// Keys of the host that every plugin's table may have; all others are the plugin's own.
-pub const PLUGIN_KEYS: &[&str] = &["enabled", "grant"];
+pub const PLUGIN_KEYS: &[&str] = &["enabled", "grant", "path", "sha256"];
 
 /// The key of that name.
 pub fn find(section: &str, name: &str) -> Option<&'static Key> {

@@ -32,7 +32,7 @@ mod typed;
 use std::path::Path;
 
 pub use diagnostic::{Report, Severity};
-pub use plugins::{Plugin, PluginCheck, PluginFinding};
+pub use plugins::{ANY_NEED, Plugin, PluginCheck, PluginFile, PluginFinding};
 pub use typed::{
     Api, CommandScope, Config, Discord, HumanTalk, Log, LogFormat, LogLevel, Mix, Net, Paths,
     Server, Status, StatusKind, Voice,
@@ -73,6 +73,24 @@ pub fn load(
     judge(file, content, variables, plugins, report)
 }
 
+/// The plugins in files of their own that a configuration names, so that these can say what they
+/// think of it ([`load`]). What is wrong with it is not said here.
+pub fn plugin_files(file: &Path, variables: &[(String, String)]) -> Vec<PluginFile> {
+    let Ok(content) = read_file(file) else {
+        return Vec::new();
+    };
+    let mut report = Report::new(file);
+    let text = report.text(Origin::File(file.to_owned()), content.clone());
+    let (mut root, _) = document::parse(&content, text);
+    environment::merge(&mut root, &mut report, variables);
+    plugins::files(&root, folder_of(file))
+}
+
+/// Relative paths in a file are seen from here.
+fn folder_of(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new(""))
+}
+
 /// Everything after reading the file.
 fn judge(
     file: &Path,
@@ -104,7 +122,7 @@ fn judge(
     let mut reader = Reader::new(&root, report);
     let ids: Vec<&str> = plugins.iter().map(|plugin| plugin.id).collect();
     reader.check_names(&ids);
-    let tables = plugins::read(&mut reader, plugins);
+    let tables = plugins::read(&mut reader, folder_of(file), plugins);
     let config = sections::read(&mut reader, file, variables, tables);
     match config {
         Some(config) if reader.report.is_usable() => Ok(Loaded {

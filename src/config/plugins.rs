@@ -1,7 +1,9 @@
 //! The plugins' tables: host keys are ours, every other key is the plugin's and judged by it.
 
+use std::path::{Path, PathBuf};
+
 use super::diagnostic::Severity;
-use super::document::{Node, Place, Value, pointer_to_span};
+use super::document::{Entry, Node, Place, Value, pointer_to_span};
 use super::keys::PLUGIN_KEYS;
 use super::parse::{self, Problem};
 use super::reader::Reader;
@@ -17,6 +19,39 @@ pub struct PluginCheck<'a> {
     pub check: &'a dyn Fn(&serde_json::Value) -> Vec<PluginFinding>,
     /// What is missing in a grant; pointers lead to `/grant`.
     pub check_grant: &'a dyn Fn(&[String]) -> Vec<PluginFinding>,
+    /// Without `grant` it may do nothing, and what it cannot do without is missing then.
+    pub explicit: bool,
+}
+
+/// In [`PluginCheck::needs`]: what it may ask for is not known, so any grant may be right.
+pub const ANY_NEED: &str = "*";
+
+/// A plugin in a file of its own, as the configuration names it; nothing else is judged yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginFile {
+    /// Its id, as in `[plugins.ID]`.
+    pub id: String,
+    /// Its file, seen from where the program stands.
+    pub path: PathBuf,
+    /// The file's SHA-256, if it is pinned.
+    pub sha256: Option<String>,
+}
+
+/// The plugins of a tree that have files of their own and are not switched off.
+pub(super) fn files(root: &Node, folder: &Path) -> Vec<PluginFile> {
+    let tables = root.find("plugins").map(|entry| entry.node.entries());
+    let file = |entry: &Entry| {
+        let enabled = entry.node.entry("enabled");
+        let off = enabled.is_some_and(|entry| parse::flag(&entry.node).is_ok_and(|flag| !flag));
+        let text = |name: &str| parse::filled(&entry.node.entry(name)?.node).ok();
+        let path = text("path").filter(|_| !off)?;
+        Some(PluginFile {
+            id: entry.name.clone(),
+            path: folder.join(path),
+            sha256: text("sha256"),
+        })
+    };
+    tables.into_iter().flatten().filter_map(file).collect()
 }
 
 /// Something a plugin found in its settings.
@@ -41,16 +76,27 @@ pub struct Plugin {
     pub enabled: bool,
     /// What it may do; `None` when the file does not say, which grants a built-in plugin its needs.
     pub grant: Option<Vec<String>>,
+    /// The file it is loaded from; `None` for a built-in one.
+    pub file: Option<PluginFile>,
     /// Its own keys, as JSON.
     pub settings: serde_json::Value,
 }
 
 /// Reads the table of every plugin; one without a table has its defaults.
-pub(super) fn read(reader: &mut Reader<'_>, plugins: &[PluginCheck<'_>]) -> Vec<Plugin> {
-    plugins.iter().map(|plugin| one(reader, plugin)).collect()
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    folder: &Path,
+    plugins: &[PluginCheck<'_>],
+) -> Vec<Plugin> {
+    let files = files(reader.root, folder);
+    let file = |id: &str| files.iter().find(|file| file.id == id).cloned();
+    plugins
+        .iter()
+        .map(|plugin| one(reader, plugin, file(plugin.id)))
+        .collect()
 }
 
-fn one(reader: &mut Reader<'_>, plugin: &PluginCheck<'_>) -> Plugin {
+fn one(reader: &mut Reader<'_>, plugin: &PluginCheck<'_>, file: Option<PluginFile>) -> Plugin {
     let section = format!("plugins.{}", plugin.id);
     let nowhere = Node {
         place: Place {
@@ -78,6 +124,19 @@ fn one(reader: &mut Reader<'_>, plugin: &PluginCheck<'_>) -> Plugin {
                 .for_each(|problem| reader.problem(&section, problem)),
         }
     }
+    for name in ["path", "sha256"] {
+        if let Some(Err(problem)) = table.entry(name).map(|entry| parse::filled(&entry.node)) {
+            reader.problem(&section, problem);
+        }
+    }
+    if let (Some(entry), None) = (table.entry("sha256"), table.entry("path")) {
+        let problem = Problem::at(
+            &entry.node,
+            "there is no `path` to pin",
+            "name the file as well",
+        );
+        reader.problem(&section, problem);
+    }
     let own = Node {
         place: table.place.clone(),
         value: Value::Table(
@@ -91,7 +150,9 @@ fn one(reader: &mut Reader<'_>, plugin: &PluginCheck<'_>) -> Plugin {
     };
     let settings = own.to_json();
     if enabled {
-        let missing = grant.iter().flat_map(|grant| (plugin.check_grant)(grant));
+        let none = Vec::new();
+        let judged = grant.as_ref().or(plugin.explicit.then_some(&none));
+        let missing = judged.map_or_else(Vec::new, |grant| (plugin.check_grant)(grant));
         for finding in (plugin.check)(&settings).into_iter().chain(missing) {
             note(reader, &section, table, finding);
         }
@@ -100,6 +161,7 @@ fn one(reader: &mut Reader<'_>, plugin: &PluginCheck<'_>) -> Plugin {
         id: plugin.id.to_owned(),
         enabled,
         grant,
+        file,
         settings,
     }
 }
@@ -135,7 +197,7 @@ fn one_grant(node: &Node, plugin: &PluginCheck<'_>) -> parse::Parsed<String> {
     let written = parse::filled(node)?;
     let family = |grant: &str| grant.split(':').next().unwrap_or_default().to_owned();
     let families: Vec<String> = plugin.needs.iter().map(|need| family(need)).collect();
-    if families.contains(&family(&written)) {
+    if families.contains(&family(&written)) || families.iter().any(|known| known == ANY_NEED) {
         return Ok(written);
     }
     let help = match nearest(&written, families.iter().map(String::as_str)) {

@@ -153,7 +153,10 @@ impl<'a> Reader<'a> {
             if !plugins.contains(&plugin.name.as_str()) {
                 let help = match nearest(&plugin.name, plugins.iter().copied()) {
                     Some(id) => format!("did you mean `{id}`?"),
-                    None => format!("the plugins here are: {}", plugins.join(", ")),
+                    None => format!(
+                        "the plugins here are: {}; one in a file of its own needs `path`",
+                        plugins.join(", ")
+                    ),
                 };
                 let message = format!("unknown plugin `{}`", plugin.name);
                 self.note(

@@ -28,6 +28,23 @@ fn recorder() -> PluginCheck<'static> {
         needs: Vec::new(),
         check: &|_| Vec::new(),
         check_grant: &|_| Vec::new(),
+        explicit: false,
+    }
+}
+
+/// Likewise.
+fn soundboard() -> PluginCheck<'static> {
+    PluginCheck {
+        id: "soundboard",
+        ..recorder()
+    }
+}
+
+/// Likewise.
+fn tts() -> PluginCheck<'static> {
+    PluginCheck {
+        id: "tts",
+        ..recorder()
     }
 }
 
@@ -56,8 +73,13 @@ impl Case {
             needs: vec!["voice.speak".into(), "net.http:*".into()],
             check: &music,
             check_grant: &|_| Vec::new(),
+            explicit: false,
         };
-        load(&self.file(), &variables, &[music, recorder()])
+        load(
+            &self.file(),
+            &variables,
+            &[music, recorder(), soundboard(), tts()],
+        )
     }
 
     fn fails(&self, variables: &[(&str, &str)]) -> String {
@@ -361,10 +383,11 @@ fn no_text_and_no_variable_makes_it_panic() {
             needs: vec![],
             check: &music,
             check_grant: &|_| Vec::new(),
+            explicit: false,
         };
         let content: String = content.into_iter().collect();
         let report = Report::new("bot.toml");
-        let plugins = [music, recorder()];
+        let plugins = [music, recorder(), soundboard(), tts()];
         match judge(Path::new("bot.toml"), content, variables, &plugins, report) {
             Ok(_) => usable += 1,
             Err(report) => {

@@ -1,6 +1,7 @@
 //! The handle: log in, join, play, leave, shut down.
 
 mod broadcast;
+mod ingest;
 mod listen;
 mod play;
 mod sessions;
@@ -83,6 +84,8 @@ pub(crate) struct Inner {
     /// One for the whole process (dave.md section 8); none without end-to-end encryption.
     identity: Option<Arc<Identity>>,
     fetcher: Fetcher,
+    /// Sounds are made ready one at a time.
+    ingests: tokio::sync::Semaphore,
     /// Brings tracks to one loudness, if the operator wants that.
     loudness: Option<Arc<Loudness>>,
     resolvers: Resolvers,
@@ -285,6 +288,7 @@ impl Bot {
             crypto: Arc::new(crypto),
             identity,
             fetcher,
+            ingests: tokio::sync::Semaphore::new(1),
             loudness,
             events,
             rng: Mutex::new(rng),

@@ -168,6 +168,15 @@ impl Fetcher {
     /// # Errors
     /// See [`FetchError`].
     pub async fn open(&self, address: &str) -> Result<Input, FetchError> {
+        self.open_at_most(address, self.max_bytes).await
+    }
+
+    /// The same for who takes less: a file of more than `most` bytes is refused before it is read, if
+    /// the server says how long it is.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    pub async fn open_at_most(&self, address: &str, most: u64) -> Result<Input, FetchError> {
         let url = Url::parse(address).map_err(|_| FetchError::BadUrl(without_tail(address)))?;
         let path = self.dir.join(file_name(&url, address));
         if let Some(kept) = self.kept().take(&path, address) {
@@ -183,8 +192,8 @@ impl Fetcher {
         let until = Instant::now() + self.times.head;
         let mut first = asker.ask(0, None).await.map_err(refused)?;
         let len = first.entity.len_bytes;
-        if len.is_some_and(|len| len > self.max_bytes) {
-            let limit = self.max_bytes;
+        let limit = most.min(self.max_bytes);
+        if len.is_some_and(|len| len > limit) {
             return Err(FetchError::TooLarge { url: shown, limit });
         }
         let head = timeout_at(until, read_head(&mut first, &shown)).await;
@@ -207,6 +216,14 @@ impl Fetcher {
             url: shown,
         })??;
         Ok(Input::File(self.kept().add(path, address, written)))
+    }
+
+    /// Throws away what came from `address`, unless somebody holds it.
+    pub fn forget(&self, address: &str) {
+        if let Ok(url) = Url::parse(address) {
+            let path = self.dir.join(file_name(&url, address));
+            self.kept().forget(&path, address);
+        }
     }
 
     /// Who may ask for this address.

@@ -1,12 +1,15 @@
 //! [`Runner`] for the real bot: ops become calls of the engine.
 
-use crate::{BoxFuture, Call, Listens, OpError, Outcome, Runner, What, sound};
+use crate::{BoxFuture, Call, Ingest, Listens, OpError, Outcome, Runner, What, sound};
 use mynah_engine::{
-    Bot, File, Info, Listening, Live, PlayError, PlayOptions, PlayWhat, RestError, TrackId,
-    VoiceError, VoiceStatus, Want, ear::Heard,
+    Bot, File, Info, IngestError, Listening, Live, PlayError, PlayOptions, PlayWhat, RestError,
+    TrackId, VoiceError, VoiceStatus, Want, ear::Heard,
 };
 use mynah_wire::GuildId;
 use serde_json::{Value, json};
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 impl Runner for Bot {
@@ -105,13 +108,65 @@ async fn run(bot: &Bot, call: Call) -> Outcome {
             Ok(json!({ "position_ms": position.map(ms) }))
         }
         Call::Probe(what) => Ok(info(bot.probe(play_what(what)).await.map_err(play_error)?)),
+        Call::Ingest(ingest) => keep(bot, *ingest).await,
         Call::List(_)
         | Call::Timer(_)
         | Call::StoreGet(_)
         | Call::StoreSet(..)
-        | Call::StoreList(..) => {
-            Err(OpError::Unsupported("the host answers this itself".into()))
-        }
+        | Call::StoreList(..) => Err(OpError::Unsupported("the host answers this itself".into())),
+    }
+}
+
+/// Makes a sound ready and writes it into a folder, under its hash.
+async fn keep(bot: &Bot, ingest: Ingest) -> Outcome {
+    let made = bot.ingest(play_what(ingest.what), ingest.name, ingest.how);
+    let made = made.await;
+    let made = made.map_err(ingest_error)?;
+    let path = Path::new(&ingest.dir).join(format!("{}.opus", made.sha256));
+    let shown = path.display().to_string();
+    let answer = json!({
+        "path": shown, "sha256": made.sha256, "bytes": made.ogg.len(), "frames": made.frames,
+        "lufs": finite(made.loudness.lufs), "true_peak_db": finite(made.loudness.true_peak_db),
+        "is_cut": made.is_cut, "is_damaged": made.is_damaged,
+    });
+    let written = tokio::task::spawn_blocking(move || whole(&path, &made.ogg)).await;
+    let written = written.map_err(|_| OpError::Closed("the bot is stopping".into()))?;
+    written.map_err(|error| {
+        // Where it lies is the operator's business alone: plugins show these words to people.
+        tracing::error!(%error, path = %shown, "a sound cannot be written");
+        OpError::Failed(format!("it could not be written: {error}"))
+    })?;
+    Ok(answer)
+}
+
+/// Under another name first: a file is there whole or not at all.
+fn whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    /// Two may keep the same sound at once.
+    static PARTS: AtomicU64 = AtomicU64::new(0);
+    let number = PARTS.fetch_add(1, Ordering::Relaxed);
+    let unfinished = path.with_extension(format!("part{number}"));
+    let written = (|| {
+        let mut file = std::fs::File::create(&unfinished)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&unfinished, path)
+    })();
+    if written.is_err() {
+        // A full disk shall not fill with beginnings.
+        let _ = std::fs::remove_file(&unfinished);
+    }
+    written
+}
+
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
+fn ingest_error(error: IngestError) -> OpError {
+    match error {
+        // Words that say what to do already.
+        IngestError::Play(error) if !matches!(error, PlayError::Media(_)) => play_error(error),
+        other => OpError::Failed(format!("{other}; {}", other.remedy())),
     }
 }
 

@@ -13,6 +13,10 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::time::Duration;
 
+mod ingest;
+
+pub use ingest::Ingest;
+
 /// A timer beyond this is a mistake; a plugin can set another one.
 const MAX_TIMER: Duration = Duration::from_secs(24 * 3600);
 
@@ -96,6 +100,8 @@ pub enum Call {
     Position(u64),
     /// Look into something without playing it.
     Probe(What),
+    /// Make a short sound ready and keep it.
+    Ingest(Box<Ingest>),
     /// Every file in a folder.
     List(String),
     /// Wait.
@@ -137,7 +143,10 @@ impl Call {
 
     /// Nothing outside the bot notices when it is given up half-way.
     pub(crate) fn can_be_dropped(&self) -> bool {
-        matches!(self, Self::Probe(_) | Self::List(_) | Self::Timer(_))
+        matches!(
+            self,
+            Self::Probe(_) | Self::Ingest(_) | Self::List(_) | Self::Timer(_)
+        )
     }
 
     /// The track it is about.
@@ -170,6 +179,10 @@ impl Call {
                 check_what(&play.what, grants)
             }
             Self::Probe(what) => check_what(what, grants),
+            Self::Ingest(ingest) => {
+                grants.require_any_kind_of(&["fs.write"])?;
+                check_what(&ingest.what, grants)
+            }
             Self::Next(_, what, _) => {
                 grants.require_any_kind_of(&["voice.speak"])?;
                 check_what(what, grants)
@@ -185,9 +198,7 @@ impl Call {
             | Self::Repeat(..)
             | Self::Filters(..)
             | Self::Position(_) => grants.require_any_kind_of(&["voice.speak"]),
-            Self::StoreGet(_) | Self::StoreSet(..) | Self::StoreList(..) => {
-                grants.require("store")
-            }
+            Self::StoreGet(_) | Self::StoreSet(..) | Self::StoreList(..) => grants.require("store"),
             Self::List(_) | Self::Timer(_) => Ok(()),
         }
     }
@@ -258,6 +269,10 @@ impl Call {
             "media.probe" => {
                 let Probe { path, url } = read(kind, args)?;
                 what(path, url).map(Self::Probe)
+            }
+            "media.ingest" => {
+                let ingest = ingest::ingest(read(kind, args)?)?;
+                Ok(Self::Ingest(Box::new(ingest)))
             }
             "fs.list" => read(kind, args).map(|List { dir }| Self::List(dir)),
             "store.get" => read(kind, args).map(|Key { key }| Self::StoreGet(key)),

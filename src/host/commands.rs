@@ -5,12 +5,19 @@
 //! definition and its answer stand together, one file a command; [`definitions`] and [`say`] are the
 //! two places that name them all.
 
+mod bot;
+mod help;
 mod voice;
 
-use crate::{Runner, hub::Hub};
+use crate::{Call, hub::Hub, link::Link};
 use mynah_wire::{GuildId, UserId};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
+
+/// Discord's permission bits of those who may manage the server (protocol/rest.md section 6).
+const MANAGES: u64 = 1 << 3 | 1 << 5;
+/// Administrator, Manage Server, or Move Members: who may send the bot about.
+const MOVES: u64 = MANAGES | 1 << 24;
 
 /// What a person asked the host.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,20 +26,24 @@ pub(crate) struct Question {
     pub(crate) id: u64,
     /// Where; `None` in a private chat.
     pub(crate) guild: Option<GuildId>,
+    /// Who; `None` in a private chat.
+    pub(crate) user: Option<UserId>,
+    /// What they may do there.
+    pub(crate) permissions: u64,
     /// Command, subcommand and options, as Discord sends them.
     pub(crate) data: Value,
 }
 
 /// The definitions, for the registration.
 pub(crate) fn definitions() -> Vec<Value> {
-    vec![voice::definition()]
+    vec![voice::definition(), help::definition(), bot::definition()]
 }
 
 /// Answers in a task of its own: nothing here may hold up the router.
-pub(crate) fn answer(hub: &Arc<Hub>, question: Question) {
-    let hub = hub.clone();
+pub(crate) fn answer(hub: &Arc<Hub>, links: &Arc<[Arc<Link>]>, question: Question) {
+    let (hub, links) = (hub.clone(), links.clone());
     hub.runtime.clone().spawn(async move {
-        let words = say(&*hub.runner, &question).await;
+        let words = say(&hub, &links, &question).await;
         // Gone when it took so long that the router has answered.
         let open = hub.interactions().take(question.id);
         if let Some(open) = open {
@@ -41,11 +52,30 @@ pub(crate) fn answer(hub: &Arc<Hub>, question: Question) {
     });
 }
 
-async fn say(runner: &dyn Runner, question: &Question) -> String {
+async fn say(hub: &Hub, links: &[Arc<Link>], question: &Question) -> String {
     match question.data.get("name").and_then(Value::as_str) {
-        Some("voice") => voice::say(runner, question).await,
+        Some("voice") => voice::say(&*hub.runner, question).await,
+        Some("help") => help::say(&hub.directory().list, question),
+        Some("bot") => bot::say(hub, links, question).await,
         _ => "This bot does not offer that any more.".to_owned(),
     }
+}
+
+/// What fits what is being typed.
+pub(crate) fn offer(hub: &Arc<Hub>, question: &Question) {
+    let choices = help::offers(&hub.directory().list, question);
+    let Some(open) = hub.interactions().take(question.id) else {
+        return;
+    };
+    let path = format!("/interactions/{}/{}/callback", open.id, open.token);
+    let body = json!({ "type": 8, "data": { "choices": choices } });
+    let call = Call::Rest {
+        method: "POST".into(),
+        path,
+        body: Some(body),
+        files: Vec::new(),
+    };
+    hub.begin("choices could not be offered", call);
 }
 
 impl Question {
@@ -59,6 +89,13 @@ impl Question {
         let options = first.get("options").and_then(Value::as_array);
         let name = first.get("name").and_then(Value::as_str)?;
         Some((name, options.map_or(&[], Vec::as_slice)))
+    }
+
+    /// An option of the command itself.
+    fn text(&self, option: &str) -> Option<&str> {
+        let options = self.data.get("options")?.as_array()?;
+        let named = |one: &&Value| one.get("name").and_then(Value::as_str) == Some(option);
+        options.iter().find(named)?.get("value")?.as_str()
     }
 
     /// The person an option of the subcommand names.
@@ -79,6 +116,8 @@ mod tests {
         Question {
             id: 1,
             guild: None,
+            user: None,
+            permissions: 0,
             data,
         }
     }
@@ -115,10 +154,12 @@ mod tests {
     }
 
     #[test]
-    fn every_definition_is_of_this_server_only_and_has_a_name_of_its_own() {
+    fn every_definition_has_a_name_of_its_own_and_all_but_help_belong_to_servers() {
         let mut names: Vec<String> = Vec::new();
         for definition in definitions() {
-            assert_eq!(definition["contexts"], json!([0]), "{definition}");
+            if definition["name"] != "help" {
+                assert_eq!(definition["contexts"], json!([0]), "{definition}");
+            }
             names.push(definition["name"].as_str().unwrap().to_owned());
         }
         let all = names.len();

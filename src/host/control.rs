@@ -11,6 +11,7 @@ use crate::{
 };
 use mynah_plugin::abi;
 use std::{
+    collections::BTreeSet,
     io,
     sync::Arc,
     thread::{Builder, JoinHandle},
@@ -33,6 +34,17 @@ pub(crate) struct Control {
     instance: Option<Instance>,
     saved: Vec<u8>,
     save_at: Option<Instant>,
+}
+
+/// Another table for a plugin that runs, and who wants to know what came of it.
+#[derive(Debug)]
+pub(crate) struct Fresh {
+    pub(crate) loaded: Loaded,
+    pub(crate) config: String,
+    /// Gateway events that it asks for and is granted.
+    pub(crate) events: BTreeSet<String>,
+    /// Words when the old one goes on instead.
+    pub(crate) answer: oneshot::Sender<Result<(), String>>,
 }
 
 /// A thread that is up, and how to learn of its beginning and end.
@@ -87,6 +99,7 @@ impl Control {
             let deadline = [wait, self.save_at].into_iter().flatten().min();
             match self.link.mailbox.take(deadline) {
                 Some(Mail::Stop(why)) => return self.stop(why),
+                Some(Mail::Reload(fresh)) => self.reload(*fresh),
                 Some(mail) => self.handle(mail),
                 None => self.supervisor.handle(clock::now(), Input::Tick),
             }
@@ -119,6 +132,17 @@ impl Control {
     }
 
     fn start(&mut self) {
+        match self.try_start() {
+            Ok(()) => {
+                self.supervisor.handle(clock::now(), Input::Started);
+                self.first_start_is_over();
+            }
+            Err((how, why)) => self.fail(how, why),
+        }
+    }
+
+    /// One attempt; how it failed and why. What was made is kept until it is buried.
+    fn try_start(&mut self) -> Result<(), (Input, String)> {
         self.link.take_fault();
         self.link.mailbox.open();
         let created = self.link.timed("create", || {
@@ -126,7 +150,7 @@ impl Control {
         });
         let instance = match created {
             Ok(instance) => instance,
-            Err(why) => return self.fail(Input::Failed, why),
+            Err(why) => return Err((Input::Failed, why)),
         };
         let started = self
             .link
@@ -135,25 +159,56 @@ impl Control {
         self.instance = Some(instance);
         match started {
             Ok(()) => {
-                self.supervisor.handle(clock::now(), Input::Started);
                 self.link
                     .set_status(|status| status.state = PluginState::Running);
                 let version = &self.loaded.about.version;
                 tracing::info!(plugin = %self.link.id, version, "it is running");
-                self.first_start_is_over();
+                Ok(())
             }
             Err((status, why)) => {
                 // Wrong configuration and missing grants do not mend themselves.
                 let lasting = matches!(status, abi::E_INVALID | abi::E_DENIED | abi::E_UNSUPPORTED);
                 let why = self.link.take_fault().unwrap_or(why);
-                self.fail(
-                    if lasting {
-                        Input::Refused
-                    } else {
-                        Input::Failed
-                    },
-                    why,
-                );
+                let how = if lasting {
+                    Input::Refused
+                } else {
+                    Input::Failed
+                };
+                Err((how, why))
+            }
+        }
+    }
+
+    /// The old instance saves and stops, the new one starts from there; if it cannot, the old table
+    /// is started again from the same state. Events wait meanwhile (architecture C5.6).
+    fn reload(&mut self, fresh: Fresh) {
+        self.save();
+        if let Some(instance) = self.instance.take() {
+            self.quiet();
+            self.link.timed("stop", || instance.stop(abi::WHY_RELOAD));
+            self.destroy(instance);
+        }
+        let keeps = self.loaded.keeps_tracks() && fresh.loaded.keeps_tracks();
+        self.link.renew(keeps);
+        let loaded = core::mem::replace(&mut self.loaded, fresh.loaded);
+        let config = core::mem::replace(&mut self.config, fresh.config);
+        match self.try_start() {
+            Ok(()) => {
+                self.supervisor = Supervisor::of_running();
+                self.link.set_events(fresh.events);
+                self.first_start_is_over();
+                let _ = fresh.answer.send(Ok(()));
+            }
+            Err((_, why)) => {
+                tracing::error!(plugin = %self.link.id, "the new one cannot start: {why}");
+                if let Some(instance) = self.instance.take() {
+                    self.destroy(instance);
+                }
+                self.link.renew(keeps);
+                (self.loaded, self.config) = (loaded, config);
+                // It starts in the next turn, and is watched like any other.
+                self.supervisor = Supervisor::new();
+                let _ = fresh.answer.send(Err(why));
             }
         }
     }
@@ -205,7 +260,7 @@ impl Control {
             Mail::Done { op, status, body } => {
                 self.link.timed("done", || instance.done(op, status, &body));
             }
-            Mail::Fault | Mail::Stop(_) => {}
+            Mail::Fault | Mail::Stop(_) | Mail::Reload(_) => {}
         }
         self.save_at = self.save_at.or_else(|| Some(clock::now() + SAVE_AFTER));
         self.look_for_a_fault();

@@ -1,6 +1,6 @@
 //! The entry table of a plugin, looked at before anything in it is called.
 
-use crate::{HostError, PluginSpec, grants};
+use crate::{HostError, Library, PluginSpec, grants};
 use mynah_plugin::{Diagnostic, abi};
 use serde_json::Value;
 use std::ffi::c_void;
@@ -11,12 +11,24 @@ use std::ffi::c_void;
 pub enum Backend {
     /// Linked into the bot.
     Static(&'static abi::Entry),
+    /// Loaded from a file.
+    Native(&'static Library),
 }
 
 impl Backend {
     fn entry(&self) -> &abi::Entry {
         match self {
             Self::Static(entry) => entry,
+            Self::Native(library) => library.entry(),
+        }
+    }
+
+    /// The file it was loaded from; `None` when it is linked into the bot.
+    #[must_use]
+    pub fn library(&self) -> Option<&'static Library> {
+        match self {
+            Self::Static(_) => None,
+            Self::Native(library) => Some(library),
         }
     }
 }
@@ -80,6 +92,11 @@ impl Loaded {
         &self,
     ) -> Option<unsafe extern "C" fn(*const abi::Host) -> *mut abi::Instance> {
         self.backend.entry().create
+    }
+
+    /// It finds its tracks again after a reload.
+    pub(crate) fn keeps_tracks(&self) -> bool {
+        self.backend.entry().flags & abi::KEEPS_TRACKS != 0
     }
 
     /// Everything wrong in the plugin's configuration.
@@ -159,11 +176,7 @@ fn about(entry: &abi::Entry) -> Result<About, HostError> {
         );
     }
     if entry.major != abi::MAJOR {
-        let (theirs, ours) = (entry.major, abi::MAJOR);
-        return refuse(
-            "?",
-            format!("it speaks table version {theirs}, this bot speaks {ours}"),
-        );
+        return refuse("?", wrong_version(u32::from(entry.major)));
     }
     if (entry.size as usize) < size_of::<abi::Entry>() || entry.desc.is_null() {
         return refuse("?", "its table is too short".into());
@@ -220,6 +233,17 @@ fn about(entry: &abi::Entry) -> Result<About, HostError> {
     })
 }
 
+/// What to say, and to do, about another version of the table.
+pub(crate) fn wrong_version(theirs: u32) -> String {
+    let ours = u32::from(abi::MAJOR);
+    let advice = if theirs > ours {
+        "it is built for a newer Mynah: update the bot, or build it with this bot's mynah-plugin"
+    } else {
+        "it is built for an older Mynah: build it again with this bot's mynah-plugin"
+    };
+    format!("it speaks table version {theirs}, this bot speaks {ours}; {advice}")
+}
+
 fn text(text: abi::Str) -> String {
     // SAFETY: header, mynah_desc: static, read-only data.
     unsafe { text.read() }.unwrap_or("(not UTF-8)").to_owned()
@@ -263,10 +287,27 @@ pub fn check_grants(entry: impl Into<Backend>, grants: &[String]) -> Vec<Diagnos
     }
 }
 
-/// The gateway intents all these plugins need together, with those the bot itself needs.
+/// Intents that only carry messages; one of them is privileged, and Discord refuses bots that ask for
+/// it without having it.
+const OF_MESSAGES: u64 = mynah_wire::intents::GUILD_MESSAGES | mynah_wire::intents::MESSAGE_CONTENT;
+
+/// The gateway intents all these plugins need together, with those the bot itself needs. Messages are
+/// not asked for on behalf of a plugin that may not be told of any.
 #[must_use]
 pub fn intents(specs: &[PluginSpec]) -> u64 {
     let base = mynah_wire::intents::GUILDS | mynah_wire::intents::GUILD_VOICE_STATES;
-    let asked = specs.iter().filter_map(|spec| Loaded::new(spec.entry).ok());
-    asked.fold(base, |union, loaded| union | loaded.about.intents)
+    let asked = specs.iter().filter_map(|spec| {
+        let intents = Loaded::new(spec.entry).ok()?.about.intents;
+        let hears = |grant: &String| {
+            let event = grant.strip_prefix("gateway.events:");
+            event.is_some_and(|event| event == "*" || event.starts_with("MESSAGE_"))
+        };
+        let told = spec.grants.iter().any(hears);
+        Some(if told {
+            intents
+        } else {
+            intents & !OF_MESSAGES
+        })
+    });
+    asked.fold(base, |union, intents| union | intents)
 }

@@ -18,6 +18,17 @@ pub enum HostError {
     /// Two plugins have the same id.
     #[error("two plugins call themselves `{0}`")]
     SameId(String),
+    /// There is no such plugin.
+    #[error("no plugin `{0}` runs here")]
+    Unknown(String),
+    /// It was not exchanged for another one.
+    #[error("plugin `{plugin}` is not reloaded: {reason}")]
+    Reload {
+        /// Its id.
+        plugin: String,
+        /// Why.
+        reason: String,
+    },
     /// A thread could not be started.
     #[error("no thread for plugin `{plugin}`")]
     Thread {
@@ -36,6 +47,8 @@ impl HostError {
             Self::Entry { .. } => {
                 "build the plugin with the current mynah-plugin, or switch it off"
             }
+            Self::Unknown(_) => "`mynah plugin list` shows those that there are",
+            Self::Reload { .. } => "the one that ran before goes on; mend the new one",
             Self::SameId(_) => "switch one of them off in bot.toml",
             Self::Thread { .. } => "raise the limit of threads for this user",
         }

@@ -67,6 +67,45 @@ impl Grants {
         self.require(&format!("net.http:{host}"))
     }
 
+    /// The real path of a folder to write to, which is made if it is not there: it is granted for
+    /// writing, or lies in one that is. Links are followed first. May block on the disk.
+    pub(crate) fn write_dir(&self, dir: &str) -> Result<String, OpError> {
+        let denied = || self.denied(&format!("fs.write:{dir}"));
+        let asked = self.base.join(dir);
+        let plain =
+            |part: std::path::Component<'_>| !matches!(part, std::path::Component::ParentDir);
+        if dir.is_empty() || !self.has_any("fs.write") || !asked.components().all(plain) {
+            return Err(denied());
+        }
+        let failed = |error: std::io::Error| OpError::Failed(format!("`{dir}`: {error}"));
+        // The granted folder first: nothing is made beside it.
+        let granted = self
+            .list
+            .iter()
+            .filter_map(|grant| grant.strip_prefix("fs.write:"));
+        let above = granted
+            .filter(|granted| !granted.is_empty())
+            .map(|granted| match granted {
+                "*" => PathBuf::from("/"),
+                granted => self.base.join(granted),
+            })
+            .find(|granted| asked.starts_with(granted))
+            .ok_or_else(denied)?;
+        std::fs::create_dir_all(&above).map_err(failed)?;
+        let above = above.canonicalize().map_err(failed)?;
+        let mut existing = asked.as_path();
+        while !existing.exists() {
+            existing = existing.parent().ok_or_else(denied)?;
+        }
+        if !existing.canonicalize().map_err(failed)?.starts_with(&above) {
+            return Err(denied());
+        }
+        std::fs::create_dir_all(&asked).map_err(failed)?;
+        let real = asked.canonicalize().map_err(failed)?;
+        let real = real.into_os_string().into_string();
+        real.map_err(|_| OpError::Invalid(format!("`{dir}` leads to no UTF-8 path")))
+    }
+
     /// The real path of a file or folder, if it lies in a folder granted for reading. Links are
     /// followed first: a link out of a granted folder leads to a refusal. May block on the disk.
     pub(crate) fn read_path(&self, path: &str) -> Result<PathBuf, OpError> {
@@ -205,6 +244,32 @@ mod tests {
         assert!(grants.url("https://evilb.org/x").is_err());
         assert!(grants.url("https://c.a.org/x").is_err());
         assert!(matches!(grants.url("not a url"), Err(OpError::Invalid(_))));
+    }
+
+    #[test]
+    fn a_folder_is_made_only_within_one_that_is_granted_for_writing() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("secret")).unwrap();
+        let grants = grants(&["fs.write:sounds", "fs.read:*"], dir.path());
+        let made = grants.write_dir("sounds/12").unwrap();
+        assert!(Path::new(&made).is_dir() && made.ends_with("sounds/12"));
+        std::os::unix::fs::symlink("../secret", dir.path().join("sounds/link")).unwrap();
+        for bad in [
+            "secret",
+            "sounds/../secret",
+            "soundsx",
+            "sounds/link",
+            "sounds/link/x",
+            "",
+            "/",
+        ] {
+            let refused = grants.write_dir(bad);
+            assert!(
+                matches!(refused, Err(OpError::Denied(_))),
+                "{bad}: {refused:?}"
+            );
+        }
+        assert!(!dir.path().join("secret/x").exists());
     }
 
     #[test]

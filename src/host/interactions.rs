@@ -110,9 +110,14 @@ impl Interactions {
 
     /// A plugin died: everything it owes, deferred or not.
     pub(crate) fn abandon(&mut self, plugin: usize) -> Vec<Open> {
+        self.abandon_but(plugin, &[])
+    }
+
+    /// Likewise, but for those that its next instance will be given.
+    pub(crate) fn abandon_but(&mut self, plugin: usize, kept: &[u64]) -> Vec<Open> {
         let (owed, open) = core::mem::take(&mut self.open)
             .into_iter()
-            .partition(|(_, open)| open.plugin == plugin);
+            .partition(|(id, open)| open.plugin == plugin && !kept.contains(id));
         self.open = open;
         let owed: HashMap<u64, Open> = owed;
         owed.into_values().collect()

@@ -25,6 +25,7 @@ mod grants;
 mod hub;
 mod instance;
 mod interactions;
+mod library;
 mod link;
 mod mailbox;
 mod mouths;
@@ -37,16 +38,17 @@ mod store;
 mod supervisor;
 mod table;
 
-pub use call::{Attached, Call, Play, What};
+pub use call::{Attached, Call, Ingest, Play, What};
 pub use entry::{About, Backend, Need, check, check_grants, describe, intents};
 pub use error::{HostError, OpError};
+pub use library::{Library, load, sha256_of};
 pub use link::PluginState;
 pub use mynah_plugin::Diagnostic;
 pub use registrar::Scope;
 pub use report::PluginReport;
 pub use runner::{BoxFuture, Listens, Outcome, Runner};
 
-use control::{Control, Running};
+use control::{Control, Fresh, Running};
 use entry::Loaded;
 use grants::Grants;
 use hub::Hub;
@@ -59,12 +61,12 @@ use serde_json::Value;
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use store::Store;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     task::JoinHandle,
     time::timeout,
 };
@@ -115,7 +117,9 @@ pub struct Options {
 /// The running plugins.
 pub struct Host {
     links: Arc<[Arc<Link>]>,
-    abouts: Vec<About>,
+    abouts: Vec<Mutex<About>>,
+    /// As bot.toml had them when each was started.
+    granted: Vec<Vec<String>>,
     running: Vec<Running>,
     tasks: Vec<JoinHandle<()>>,
     ended: watch::Receiver<Option<StopReason>>,
@@ -164,6 +168,7 @@ impl Host {
         let hub = Arc::new(Hub::new(runner, runtime, clock::now()));
         let mut links: Vec<Arc<Link>> = Vec::new();
         let mut abouts: Vec<About> = Vec::new();
+        let mut granted = Vec::new();
         let mut threads = Vec::new();
         for spec in plugins {
             let loaded = Loaded::new(spec.entry)?;
@@ -172,8 +177,7 @@ impl Host {
                 return Err(HostError::SameId(about.id));
             }
             let grants = Grants::new(&about.id, &spec.grants, &options.base_dir);
-            let granted = |event: &&String| grants.has(&format!("gateway.events:{event}"));
-            let wanted: BTreeSet<String> = about.events.iter().filter(granted).cloned().collect();
+            let wanted = wanted(&about, &grants);
             // Misspelt grants grant nothing: `check_grants` tells the operator, nobody stops here.
             let missing = loaded.missing_grants(&spec.grants);
             let missing: Vec<String> = missing
@@ -191,6 +195,7 @@ impl Host {
             threads.push((loaded, link.clone(), spec.config.to_string(), refused));
             links.push(link);
             abouts.push(about);
+            granted.push(spec.grants);
         }
         let links: Arc<[Arc<Link>]> = links.into();
         let (ended_tx, ended) = watch::channel(None);
@@ -201,7 +206,8 @@ impl Host {
         };
         let mut host = Self {
             links,
-            abouts,
+            abouts: abouts.into_iter().map(Mutex::new).collect(),
+            granted,
             running: Vec::new(),
             tasks: Vec::new(),
             ended,
@@ -247,8 +253,59 @@ impl Host {
     #[must_use]
     pub fn report(&self) -> Vec<PluginReport> {
         let both = self.links.iter().zip(&self.abouts);
-        both.map(|(link, about)| PluginReport::of(link, about))
+        both.map(|(link, about)| PluginReport::of(link, &lock(about)))
             .collect()
+    }
+
+    /// Exchanges a running plugin for another table of the same id, a newer file of it say, with the
+    /// configuration of today. The old instance saves and stops with `Why::Reload`, the new one starts
+    /// from that state; events wait meanwhile, and nothing of other plugins stops. Grants and intents
+    /// stay as they were when the bot started. Waits for the outcome; a plugin that was switched off
+    /// after faults runs again.
+    ///
+    /// # Errors
+    /// [`HostError::Unknown`]; [`HostError::Reload`] in words, and then the old one goes on.
+    pub async fn reload(&self, id: &str, entry: Backend, config: Value) -> Result<(), HostError> {
+        let place = self.links.iter().position(|link| link.id == id);
+        let place = place.ok_or_else(|| HostError::Unknown(id.to_owned()))?;
+        let refuse = |reason: String| HostError::Reload {
+            plugin: id.to_owned(),
+            reason,
+        };
+        let (Some(link), Some(about), Some(granted)) = (
+            self.links.get(place),
+            self.abouts.get(place),
+            self.granted.get(place),
+        ) else {
+            unreachable!("the three lists are made together");
+        };
+        let loaded = Loaded::new(entry)?;
+        let new = loaded.about.clone();
+        may_follow(&lock(about).clone(), &loaded, granted).map_err(refuse)?;
+        let wrong = loaded.check(&config);
+        if !wrong.is_empty() {
+            let words: Vec<String> = wrong.into_iter().map(said).collect();
+            return Err(refuse(words.join("; ")));
+        }
+        let (answer, outcome) = oneshot::channel();
+        link.mailbox.reload(Fresh {
+            loaded,
+            config: config.to_string(),
+            events: wanted(&new, &link.grants),
+            answer,
+        });
+        match timeout(START, outcome).await {
+            Ok(Ok(Ok(()))) => {
+                *lock(about) = new;
+                Ok(())
+            }
+            Ok(Ok(Err(why))) => Err(refuse(why)),
+            Ok(Err(_)) => Err(refuse("it is stopping, or reloaded again already".into())),
+            Err(_) => Err(refuse(format!(
+                "it has not come to it within {} s, and will when it does",
+                START.as_secs()
+            ))),
+        }
     }
 
     /// Waits until the gateway is done for good; `None` if the bot went away without saying why.
@@ -280,6 +337,53 @@ impl Host {
             let _ = timeout(STOP, task).await;
         }
     }
+}
+
+/// Whether a table may take over from another one while the bot is connected.
+fn may_follow(old: &About, new: &Loaded, granted: &[String]) -> Result<(), String> {
+    if new.about.id != old.id {
+        return Err(format!("the new one is the plugin `{}`", new.about.id));
+    }
+    if new.about.intents & !old.intents != 0 {
+        return Err(
+            "it needs intents that the bot has not asked Discord for; restart the bot".into(),
+        );
+    }
+    let missing: Vec<&str> = new
+        .missing_grants(granted)
+        .map(|need| need.cap.as_str())
+        .collect();
+    match missing.is_empty() {
+        true => Ok(()),
+        false => Err(format!(
+            "it needs what is not granted: {}; grant it in bot.toml and restart the bot",
+            missing.join(", ")
+        )),
+    }
+}
+
+/// A finding in one line.
+fn said(found: Diagnostic) -> String {
+    let place = found.pointer.trim_start_matches('/');
+    let place = if place.is_empty() {
+        String::new()
+    } else {
+        format!("{place}: ")
+    };
+    let meant = found
+        .suggestion
+        .map(|meant| format!("; did you mean `{meant}`?"));
+    format!("{place}{}{}", found.message, meant.unwrap_or_default())
+}
+
+/// Gateway events that a plugin asks for and is granted.
+fn wanted(about: &About, grants: &Grants) -> BTreeSet<String> {
+    let granted = |event: &&String| grants.has(&format!("gateway.events:{event}"));
+    about.events.iter().filter(granted).cloned().collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What a plugin keeps; in memory, and said so, when its file cannot be used.

@@ -73,8 +73,8 @@ pub(crate) struct Link {
     pub(crate) mouths: Mouths,
     /// What it keeps.
     pub(crate) store: Store,
-    /// Gateway events it asked for and is granted.
-    pub(crate) events: BTreeSet<String>,
+    /// Gateway events it asked for and is granted; another table may ask for others.
+    events: Mutex<BTreeSet<String>>,
     ops: Mutex<Ops>,
     commands: Mutex<Vec<Value>>,
     fault: Mutex<Option<String>>,
@@ -111,7 +111,7 @@ impl Link {
             ears: Ears::default(),
             mouths: Mouths::default(),
             store,
-            events,
+            events: Mutex::new(events),
             ops: Mutex::default(),
             commands: Mutex::default(),
             fault: Mutex::default(),
@@ -123,6 +123,16 @@ impl Link {
     }
 
     // ---- events ----
+
+    /// Whether it is told of a gateway event.
+    pub(crate) fn hears(&self, name: &str) -> bool {
+        lock(&self.events).contains(name)
+    }
+
+    /// Another table asks for other events.
+    pub(crate) fn set_events(&self, events: BTreeSet<String>) {
+        *lock(&self.events) = events;
+    }
 
     /// Puts an event into the mailbox. A person who waits for it and will not be heard is told.
     pub(crate) fn deliver(&self, event: Event) {
@@ -286,6 +296,24 @@ impl Link {
         }
     }
 
+    /// Its instance is gone and another one follows at once: as [`Link::bury`], but events wait for
+    /// it, and so do people whose question is still among them. `tracks`: they play on.
+    pub(crate) fn renew(&self, tracks: bool) {
+        let ops = core::mem::take(&mut lock(&self.ops).under_way);
+        for handle in ops.into_values().flatten() {
+            handle.abort();
+        }
+        let waiting = self.mailbox.renew();
+        if !tracks {
+            self.hub.stop_tracks_of(self.index);
+        }
+        let owed = self.hub.interactions().abandon_but(self.index, &waiting);
+        for open in owed {
+            let words = format!("The `{}` plugin was just renewed. Try again.", self.id);
+            self.hub.answer(&open, &words);
+        }
+    }
+
     // ---- status ----
 
     pub(crate) fn status(&self) -> Status {
@@ -360,6 +388,12 @@ async fn run(link: Arc<Link>, call: Call) -> Outcome {
         Call::Probe(what) => {
             let what = real(&link, what).await?;
             link.hub.runner.run(Call::Probe(what)).await
+        }
+        Call::Ingest(mut ingest) => {
+            ingest.what = real(&link, ingest.what).await?;
+            let (grants, dir) = (link.grants.clone(), ingest.dir);
+            ingest.dir = on_disk(move || grants.write_dir(&dir)).await?;
+            link.hub.runner.run(Call::Ingest(ingest)).await
         }
         Call::Play(mut play) => {
             play.what = real(&link, play.what).await?;

@@ -11,7 +11,7 @@ use std::{
     time::Instant,
 };
 
-use crate::clock;
+use crate::{clock, control::Fresh};
 use mynah_plugin::abi;
 
 /// Events kept for a plugin that is busy.
@@ -24,6 +24,8 @@ const TURN: u32 = 64;
 pub(crate) enum Mail {
     /// Stop for good, for this `abi::WHY_…`.
     Stop(u32),
+    /// Another table takes over.
+    Reload(Box<Fresh>),
     /// The instance died outside this thread.
     Fault,
     /// An op finished.
@@ -67,6 +69,7 @@ pub(crate) enum Posted {
 struct Queues {
     open: bool,
     stop: Option<u32>,
+    reload: Option<Box<Fresh>>,
     fault: bool,
     done: VecDeque<(u64, abi::Status, String)>,
     wakes: VecDeque<u64>,
@@ -153,6 +156,25 @@ impl Mailbox {
         self.ready.notify_one();
     }
 
+    /// After a stop and before everything else, even when nothing runs. One that still waits is
+    /// displaced, which its sender learns.
+    pub(crate) fn reload(&self, fresh: Fresh) {
+        self.queues().reload = Some(Box::new(fresh));
+        self.ready.notify_one();
+    }
+
+    /// Another instance takes over: what was meant for the old one alone goes, events stay. The
+    /// interactions among them.
+    pub(crate) fn renew(&self) -> Vec<u64> {
+        let mut queues = self.queues();
+        queues.fault = false;
+        queues.done.clear();
+        queues.wakes.clear();
+        queues.woken.clear();
+        let waiting = queues.events.iter();
+        waiting.filter_map(|event| event.interaction).collect()
+    }
+
     /// The instance died on its audio thread: before everything but a stop.
     pub(crate) fn fault(&self) {
         let mut queues = self.queues();
@@ -197,6 +219,9 @@ impl Queues {
     fn next(&mut self) -> Option<Mail> {
         if let Some(why) = self.stop.take() {
             return Some(Mail::Stop(why));
+        }
+        if let Some(fresh) = self.reload.take() {
+            return Some(Mail::Reload(fresh));
         }
         if std::mem::take(&mut self.fault) {
             return Some(Mail::Fault);
@@ -307,6 +332,18 @@ mod tests {
             matches!(mailbox.take(None), Some(Mail::Run(7)))
         });
         assert_eq!(turns.count(), TURN as usize);
+    }
+
+    #[test]
+    fn another_instance_gets_the_events_and_nothing_that_was_the_old_ones() {
+        let mailbox = open();
+        mailbox.post(event(5));
+        mailbox.wake(1);
+        mailbox.post_done(1, 0, String::new());
+        mailbox.fault();
+        assert_eq!(mailbox.renew(), [5]);
+        assert_eq!(name(mailbox.take(None)), "X 5");
+        assert!(mailbox.take(Some(clock::now())).is_none());
     }
 
     #[test]

@@ -42,8 +42,23 @@ struct Asked {
     #[serde(rename = "type")]
     kind: u8,
     guild_id: Option<GuildId>,
+    member: Option<Member>,
     #[serde(default)]
     data: Value,
+}
+
+/// Who asked, in a server.
+#[derive(Deserialize)]
+struct Member {
+    user: Person,
+    /// A decimal number.
+    #[serde(default)]
+    permissions: String,
+}
+
+#[derive(Deserialize)]
+struct Person {
+    id: mynah_wire::UserId,
 }
 
 impl Router {
@@ -84,7 +99,7 @@ impl Router {
                 let wanting: Vec<_> = self
                     .links
                     .iter()
-                    .filter(|link| link.events.contains(&name))
+                    .filter(|link| link.hears(&name))
                     .collect();
                 let name: Arc<str> = name.into();
                 for link in wanting {
@@ -202,13 +217,20 @@ impl Router {
         self.hub
             .interactions()
             .begin(clock::now(), id, &asked.token, asked.kind, index);
-        if owner == Some(Owner::Host) && asked.kind == COMMAND {
+        if owner == Some(Owner::Host) {
+            let member = asked.member.as_ref();
+            let permissions = member.and_then(|member| member.permissions.parse().ok());
             let question = Question {
                 id,
                 guild: asked.guild_id,
+                user: member.map(|member| member.user.id),
+                permissions: permissions.unwrap_or(0),
                 data: asked.data,
             };
-            return commands::answer(&self.hub, question);
+            return match asked.kind {
+                COMMAND => commands::answer(&self.hub, &self.links, question),
+                _ => commands::offer(&self.hub, &question),
+            };
         }
         let Some(link) = link else {
             let open = self.hub.interactions().take(id);

@@ -76,10 +76,7 @@ impl Store {
         }
     }
 
-    fn with<T>(
-        &self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, OpError> {
+    fn with<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, OpError> {
         let db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(db) = db.as_ref() else {
             return Err(OpError::Failed("there is no memory for a store".into()));
@@ -173,7 +170,8 @@ impl Store {
                 state.len()
             )));
         }
-        let kept = self.with(|db| db.execute("INSERT OR REPLACE INTO saved VALUES (1, ?1)", [state]));
+        let kept =
+            self.with(|db| db.execute("INSERT OR REPLACE INTO saved VALUES (1, ?1)", [state]));
         kept.map(drop)
     }
 }
@@ -222,15 +220,31 @@ mod tests {
     #[test]
     fn limits_are_said_in_words_and_a_damaged_file_is_put_aside() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("dice.sqlite"), "no database at all, ".repeat(300)).unwrap();
+        std::fs::write(
+            folder.path().join("dice.sqlite"),
+            "no database at all, ".repeat(300),
+        )
+        .unwrap();
         let store = Store::open(Some(folder.path()), "dice").unwrap();
         assert!(folder.path().join("dice.sqlite.damaged").exists());
         let long = "k".repeat(MAX_KEY_BYTES + 1);
         for key in ["", long.as_str()] {
-            assert!(store.set(key, &json!(1)).unwrap_err().to_string().contains("512"));
+            assert!(
+                store
+                    .set(key, &json!(1))
+                    .unwrap_err()
+                    .to_string()
+                    .contains("512")
+            );
         }
         let large = json!("v".repeat(MAX_VALUE_BYTES));
-        assert!(store.set("k", &large).unwrap_err().to_string().contains("1048576"));
+        assert!(
+            store
+                .set("k", &large)
+                .unwrap_err()
+                .to_string()
+                .contains("1048576")
+        );
         let large = json!("v".repeat(MAX_VALUE_BYTES - 2));
         let full = (0..100).find_map(|n| store.set(&n.to_string(), &large).err());
         assert!(full.unwrap().to_string().contains("is full"));

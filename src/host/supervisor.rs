@@ -66,6 +66,15 @@ impl Supervisor {
         }
     }
 
+    /// Of one that runs already, with nothing held against it.
+    pub(crate) fn of_running() -> Self {
+        Self {
+            state: State::Running,
+            failures: VecDeque::new(),
+            output: VecDeque::new(),
+        }
+    }
+
     pub(crate) fn handle(&mut self, now: Instant, input: Input) {
         match (self.state, input) {
             (State::Starting, Input::Started) => self.state = State::Running,

@@ -31,6 +31,8 @@ extern "C" {
                                               2: mynah.audio/1 is offered */
 #define MYNAH_FRAMES 960u                  /* 20 ms at 48 kHz */
 #define MYNAH_UNWINDS 1u                   /* entry.flags: a panic inside is caught inside. C: set it. */
+#define MYNAH_KEEPS_TRACKS 2u              /* entry.flags: it knows its tracks from its saved state, so that
+                                              they play on during a reload; those of others are stopped */
 
 typedef struct { const char    *ptr; size_t len; } mynah_str;    /* no NUL needed */
 typedef struct { const uint8_t *ptr; size_t len; } mynah_bytes;
@@ -120,6 +122,9 @@ typedef struct mynah_entry {               /* the one exported symbol */
  *   timer           ms
  *   fs.list         dir                                                   {files, truncated}
  *   media.probe     path | url                                            {title, duration_ms, ...}
+ *   media.ingest    path | url, dir, max_ms, max_bytes, name?, start_ms = 0, end_ms?, lufs = -16,
+ *                   ceiling_dbtp = -1     minor 2; keeps a short sound as dir/<sha256>.opus:
+ *                               {path, sha256, bytes, frames, lufs, true_peak_db, is_cut, is_damaged}
  *   voice.join      guild_id, channel_id
  *   voice.leave     guild_id
  *   voice.state     guild_id, user_id                                     {channel_id, bot_channel_id}

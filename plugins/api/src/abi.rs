@@ -24,6 +24,9 @@ pub const FRAMES: u32 = 960;
 /// [`Entry::flags`]: built with `panic = "unwind"`. Without it a panic would end the whole bot
 /// (architecture C1), so the host refuses such a plugin.
 pub const UNWINDS: u32 = 1;
+/// [`Entry::flags`]: it knows its tracks from its saved state, so that they play on while it is
+/// reloaded. The tracks of others are stopped: their next instance could not.
+pub const KEEPS_TRACKS: u32 = 2;
 
 /// 0 is success, below zero one of the `E_` constants, above zero call-specific.
 pub type Status = i32;

@@ -12,6 +12,7 @@ pub struct About {
     pub(crate) intents: u64,
     pub(crate) events: &'static [&'static str],
     pub(crate) needs: &'static [Need],
+    pub(crate) keeps_tracks: bool,
 }
 
 impl About {
@@ -31,6 +32,7 @@ impl About {
             intents: 0,
             events: &[],
             needs: &[],
+            keeps_tracks: false,
         }
     }
 
@@ -54,6 +56,14 @@ impl About {
     #[must_use]
     pub const fn needs(mut self, needs: &'static [Need]) -> Self {
         self.needs = needs;
+        self
+    }
+
+    /// Its tracks play on while it is reloaded, because its saved state names them
+    /// ([`crate::Track::get`]). Without this they are stopped then.
+    #[must_use]
+    pub const fn keeps_tracks(mut self) -> Self {
+        self.keeps_tracks = true;
         self
     }
 
@@ -118,6 +128,14 @@ pub mod intents {
 #[doc(hidden)]
 pub mod table {
     use super::{About, Need, abi};
+
+    pub const fn flags(about: &About) -> u32 {
+        if about.keeps_tracks {
+            abi::KEEPS_TRACKS
+        } else {
+            0
+        }
+    }
 
     pub const fn n_events(about: &About) -> usize {
         about.events.len()

@@ -7,13 +7,17 @@ use serde_json::{Map, Value, json};
 #[derive(Clone, Debug, Default)]
 pub struct Commands {
     list: Vec<Slash>,
+    on_messages: Vec<String>,
 }
 
 impl Commands {
     /// None yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { list: Vec::new() }
+        Self {
+            list: Vec::new(),
+            on_messages: Vec::new(),
+        }
     }
 
     /// Adds one.
@@ -23,10 +27,23 @@ impl Commands {
         self
     }
 
+    /// Adds one to the menu of every message in a server, see
+    /// [`Interaction::target_message`](crate::Interaction::target_message). `name`: 1 to 32
+    /// characters, spaces and capitals too.
+    #[must_use]
+    pub fn on_message(mut self, name: impl Into<String>) -> Self {
+        self.on_messages.push(name.into());
+        self
+    }
+
     /// Discord's JSON of the list.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        self.list.iter().map(Slash::to_json).collect()
+        let on_message = |name: &String| json!({ "type": 3, "name": name, "contexts": [0] });
+        let slash = self.list.iter().map(Slash::to_json);
+        slash
+            .chain(self.on_messages.iter().map(on_message))
+            .collect()
     }
 
     /// Every rule of Discord that is broken, in words; empty when all is well.
@@ -41,6 +58,11 @@ impl Commands {
         );
         for slash in &self.list {
             slash.check(&mut wrong);
+        }
+        for name in &self.on_messages {
+            if !(1..=32).contains(&name.chars().count()) {
+                wrong.push(format!("`{name}`: a name is 1 to 32 characters"));
+            }
         }
         wrong
     }
@@ -349,5 +371,25 @@ fn twice<'a>(wrong: &mut Vec<String>, at: &str, what: &str, names: impl Iterator
         if !seen.insert(name) {
             wrong.push(format!("{at}: two times the {what} `{name}`"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_menu_of_messages_has_names_with_spaces_and_no_description() {
+        let commands = Commands::new()
+            .slash(Slash::new("save", "Saves"))
+            .on_message("Save as sound");
+        let json = commands.to_json();
+        assert_eq!(
+            json.get(1),
+            Some(&json!({ "type": 3, "name": "Save as sound", "contexts": [0] }))
+        );
+        assert!(commands.check().is_empty());
+        assert_eq!(Commands::new().on_message("").check().len(), 1);
+        assert_eq!(Commands::new().on_message("x".repeat(33)).check().len(), 1);
     }
 }

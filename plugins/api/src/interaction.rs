@@ -334,12 +334,14 @@ impl Interaction {
     /// The message a message command was used on, and the files attached to it.
     #[must_use]
     pub fn target_message(&self) -> Option<(MessageId, Vec<Attachment>)> {
+        target_message(self.data())
+    }
+
+    /// The same message in Discord's JSON, for plugins that need more of it.
+    #[must_use]
+    pub fn target_json(&self) -> Option<&Value> {
         let id = self.data().target_id.as_deref()?;
-        let message = self.data().resolved.get("messages")?.get(id)?;
-        let files = message.get("attachments").and_then(Value::as_array);
-        let files = files.into_iter().flatten();
-        let files = files.filter_map(|file| Attachment::deserialize(file).ok());
-        Some((id.parse().ok()?, files.collect()))
+        self.data().resolved.get("messages")?.get(id)
     }
 
     /// While autocompleting: the option being typed and its text so far.
@@ -354,6 +356,15 @@ impl Interaction {
     pub fn field(&self, custom_id: &str) -> Option<&str> {
         field(&self.data().components, custom_id, MAX_NESTING)
     }
+}
+
+fn target_message(data: &Data) -> Option<(MessageId, Vec<Attachment>)> {
+    let id = data.target_id.as_deref()?;
+    let message = data.resolved.get("messages")?.get(id)?;
+    let files = message.get("attachments").and_then(Value::as_array);
+    let files = files.into_iter().flatten();
+    let files = files.filter_map(|file| Attachment::deserialize(file).ok());
+    Some((id.parse().ok()?, files.collect()))
 }
 
 /// Discord nests a row or label around a field; nothing goes deeper.
@@ -398,6 +409,20 @@ fn path(data: &Data) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_command_knows_the_message_and_its_files() {
+        let text = r#"{"type":2,"id":"1","token":"t","application_id":"9","data":{
+            "name":"Save as sound","type":3,"target_id":"77","resolved":{"messages":{
+            "77":{"attachments":[{"filename":"a.ogg","url":"https://cdn/a","size":5},{"broken":1}]},
+            "78":{"attachments":[]}}}}}"#;
+        let json: Json = serde_json::from_str(text).unwrap();
+        let (id, files) = target_message(&json.data).unwrap();
+        assert_eq!((id, files.len()), (MessageId::new(77), 1));
+        assert_eq!((files[0].filename.as_str(), files[0].size), ("a.ogg", 5));
+        let json: Json = serde_json::from_str(&text.replace("target_id", "x")).unwrap();
+        assert_eq!(target_message(&json.data), None);
+    }
 
     #[test]
     fn the_token_of_an_interaction_is_never_printed() {

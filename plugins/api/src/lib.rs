@@ -47,6 +47,7 @@ mod event;
 mod exec;
 mod host;
 mod id;
+mod ingest;
 mod interaction;
 mod panics;
 mod plugin;
@@ -72,13 +73,14 @@ pub use error::{Error, Result};
 pub use event::{Dispatch, Event, TrackEvent, TrackKind, VoiceEvent, VoiceKind};
 pub use host::{Call, Host, Op};
 pub use id::{ChannelId, GuildId, MessageId, RoleId, Track, UserId};
+pub use ingest::{Ingest, Ingested};
 pub use interaction::{Attachment, Interaction, Kind};
 pub use panics::{IMAGE, install_hook};
 pub use plugin::{Plugin, Saved, Why};
-pub use store::{Entry, Store};
 pub use sound::{
     BANDS, ChannelMix, Curve, Fade, Filters, Karaoke, Lane, LowPass, Rotation, Timescale, Tremolo,
 };
+pub use store::{Entry, Store};
 pub use voice::{File, Files, Listing, MediaInfo, PlayOptions, Playable, Voice, VoiceState};
 #[doc(hidden)]
 pub use words::nearest;
@@ -99,7 +101,7 @@ macro_rules! entry {
             major: $crate::abi::MAJOR,
             minor: $crate::abi::MINOR,
             size: ::core::mem::size_of::<$crate::abi::Entry>() as u32,
-            flags: $crate::shim::FLAGS,
+            flags: $crate::shim::FLAGS | $crate::table::flags(&ABOUT),
             sdk: $crate::abi::Str::of($crate::shim::SDK),
             desc: &DESC,
             check: Some($crate::shim::check::<$plugin>),

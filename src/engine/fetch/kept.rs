@@ -72,6 +72,18 @@ impl Kept {
         lease
     }
 
+    /// Removes the file that came from this address, unless it is in use.
+    pub fn forget(&mut self, path: &Path, address: &str) {
+        let ours = |entry: &Entry| entry.address.as_deref() == Some(address) && !entry.is_in_use();
+        if self.files.get(path).is_some_and(ours)
+            && let Some(entry) = self.files.remove(path)
+        {
+            self.bytes -= entry.bytes;
+            // Somebody else may have removed it already.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
     fn put(&mut self, path: PathBuf, address: Option<String>, bytes: u64) -> Arc<PathBuf> {
         self.uses += 1;
         // Who still reads the file that had this name holds the same lease: it stays in use.

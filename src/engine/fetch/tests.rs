@@ -162,6 +162,36 @@ async fn an_allowed_origin_is_downloaded_once() {
 }
 
 #[tokio::test]
+async fn who_takes_less_is_not_sent_more_and_what_is_forgotten_is_gone() {
+    let origin = serve_once(&[7; 900]).await;
+    let (fetcher, dir) = fetcher(vec![origin.clone()]);
+    let address = format!("{origin}/song.mp3?sig=secret");
+    let refused = fetcher.open_at_most(&address, 899).await.unwrap_err();
+    assert!(
+        matches!(refused, FetchError::TooLarge { limit: 899, .. }),
+        "{refused}"
+    );
+    let origin = serve_once(&[7; 900]).await;
+    let fetcher = Fetcher {
+        trusted_origins: vec![origin.clone()],
+        ..fetcher
+    };
+    let address = format!("{origin}/song.mp3");
+    let held = fetcher.open_at_most(&address, 900).await.unwrap();
+    fetcher.forget(&address);
+    assert_eq!(
+        std::fs::read_dir(&dir).unwrap().count(),
+        1,
+        "somebody reads it"
+    );
+    drop(held);
+    fetcher.forget(&address);
+    fetcher.forget("no address");
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[tokio::test]
 async fn two_downloads_of_one_address_at_once_both_give_the_whole_file() {
     let body: &[u8] = &[7; 900];
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -9,7 +9,7 @@ async fn the_union_of_all_commands_is_registered_once_and_the_first_owner_keeps_
     let mut bench = bench(vec![puppet(&ALL), neighbour()], Options::default(), false).await;
     let (path, names) = bench.registration().await;
     assert_eq!(path, "/applications/9/commands");
-    assert_eq!(names, ["voice", "count", "panic", "hello"]);
+    assert_eq!(names, ["voice", "help", "bot", "count", "panic", "hello"]);
     bench
         .interaction(2, json!({ "name": "count", "type": 1 }))
         .await;

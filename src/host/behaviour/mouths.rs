@@ -26,7 +26,7 @@ impl Lives {
         lives.len() as u64
     }
 
-    fn stop_all(&self) -> Vec<How> {
+    pub(super) fn stop_all(&self) -> Vec<How> {
         let lives = core::mem::take(&mut *self.0.lock().unwrap());
         lives.into_iter().map(|(_, how)| how).collect()
     }

@@ -31,7 +31,7 @@ fn call() -> VoiceStatus {
 
 async fn without_plugins() -> Bench {
     let mut bench = bench(Vec::new(), Options::default(), false).await;
-    assert_eq!(bench.registration().await.1, ["voice"]);
+    assert_eq!(bench.registration().await.1, ["voice", "help", "bot"]);
     bench
 }
 

@@ -33,6 +33,15 @@ fn an_unknown_op_is_unsupported_and_a_malformed_one_invalid() {
         ),
         ("rest", "{\"method\":\"BREW\",\"path\":\"/coffee\"}"),
         ("timer", "nonsense"),
+        (
+            "media.ingest",
+            r#"{"url":"https://a/b","max_ms":1,"max_bytes":1}"#,
+        ),
+        (
+            "media.ingest",
+            r#"{"dir":"d","url":"https://a/b","max_ms":1,"max_bytes":1,"lufs":3}"#,
+        ),
+        ("media.ingest", r#"{"dir":"d","max_ms":1,"max_bytes":1}"#),
     ] {
         let call = Call::parse(kind, args.as_bytes());
         assert!(
@@ -94,6 +103,36 @@ fn each_lane_that_turns_others_down_needs_its_own_grant() {
     }
     let refused = granted(&["voice.speak"], "voice.play", &play("fx")).unwrap_err();
     assert!(refused.to_string().contains("`voice.speak:fx`"));
+}
+
+#[test]
+fn a_sound_is_kept_only_with_grants_for_its_folder_and_its_address() {
+    let args = br#"{"url":"https://cdn.example/a.mp3","dir":"sounds/1","max_ms":30000,
+                    "max_bytes":1000,"start_ms":500,"end_ms":900,"name":"a.mp3"}"#;
+    let call = Call::parse("media.ingest", args).unwrap();
+    let Call::Ingest(ingest) = &call else {
+        unreachable!()
+    };
+    let how = ingest.how;
+    assert_eq!(
+        (how.lufs, how.ceiling_dbtp, how.max_bytes),
+        (-16.0, -1.0, 1_000)
+    );
+    assert_eq!(
+        (how.start.as_millis(), how.end.unwrap().as_millis()),
+        (500, 900)
+    );
+    assert_eq!(ingest.name.as_deref(), Some("a.mp3"));
+    assert!(call.can_be_dropped() && !call.is_instant());
+    let granted = |list: &[&str]| {
+        let list: Vec<String> = list.iter().map(ToString::to_string).collect();
+        call.check(&Grants::new("x", &list, std::path::Path::new(".")))
+    };
+    let all = ["fs.write:sounds", "net.http:cdn.example"];
+    assert!(granted(&all).is_ok());
+    for one in all {
+        assert!(matches!(granted(&[one]), Err(OpError::Denied(_))), "{one}");
+    }
 }
 
 #[test]

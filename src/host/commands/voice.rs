@@ -1,10 +1,10 @@
 //! `/voice`: the bot's place in voice, and how private it is.
 
-use super::Question;
-use crate::Runner;
+use super::{MOVES, Question};
+use crate::{Call, Runner};
 use mynah_dave::code::{self, GROUP_DIGITS};
 use mynah_engine::VoiceStatus;
-use mynah_wire::UserId;
+use mynah_wire::{ChannelId, GuildId, UserId};
 use serde_json::{Value, json};
 
 pub(super) fn definition() -> Value {
@@ -18,6 +18,10 @@ pub(super) fn definition() -> Value {
                 "type": 6, "name": "member",
                 "description": "Shows the code that you and the bot compare with this person",
             }],
+        }, {
+            "type": 1, "name": "join", "description": "Comes into your voice channel",
+        }, {
+            "type": 1, "name": "leave", "description": "Leaves the voice channel",
         }],
     })
 }
@@ -26,8 +30,11 @@ pub(super) async fn say(runner: &dyn Runner, question: &Question) -> String {
     let Some(guild) = question.guild else {
         return "Voice channels are in servers: ask me there.".to_owned();
     };
-    if question.subcommand().map(|(name, _)| name) != Some("status") {
-        return "I do not know that part of `/voice`. `/voice status` is there.".to_owned();
+    match question.subcommand().map(|(name, _)| name) {
+        Some("status") => {}
+        Some("join") => return join(runner, question, guild).await,
+        Some("leave") => return leave(runner, question, guild).await,
+        _ => return "I do not know that part of `/voice`. `/voice status` is there.".to_owned(),
     }
     let Some(status) = runner.voice_status(guild).await else {
         return "I am in no voice channel here.".to_owned();
@@ -38,6 +45,59 @@ pub(super) async fn say(runner: &dyn Runner, question: &Question) -> String {
             Comparison::With(own, theirs) => verification(member, own, theirs).await,
             Comparison::Not(words) => words,
         },
+    }
+}
+
+/// Where the person and the bot are.
+async fn places(
+    runner: &dyn Runner,
+    question: &Question,
+    guild: GuildId,
+) -> (Option<ChannelId>, Option<ChannelId>) {
+    let Some(user) = question.user else {
+        return (None, None);
+    };
+    let state = runner.run(Call::State(guild, user)).await;
+    let state = state.unwrap_or_default();
+    let place = |name: &str| state.get(name)?.as_str()?.parse().ok();
+    (place("channel_id"), place("bot_channel_id"))
+}
+
+async fn join(runner: &dyn Runner, question: &Question, guild: GuildId) -> String {
+    let (theirs, ours) = places(runner, question, guild).await;
+    let Some(theirs) = theirs else {
+        return "Join a voice channel first, then I come to you.".to_owned();
+    };
+    match ours {
+        Some(ours) if ours == theirs => return format!("I am in <#{ours}> already."),
+        // Others may be listening there.
+        Some(ours) if question.permissions & MOVES == 0 => {
+            return format!(
+                "I am in <#{ours}>. Sending me elsewhere takes the permission to move members; \
+                 `/voice leave` there lets me go."
+            );
+        }
+        _ => {}
+    }
+    match runner.run(Call::Join(guild, theirs)).await {
+        Ok(_) => format!("I am in <#{theirs}>."),
+        Err(error) => format!("I cannot join <#{theirs}>: {error}"),
+    }
+}
+
+async fn leave(runner: &dyn Runner, question: &Question, guild: GuildId) -> String {
+    let (theirs, ours) = places(runner, question, guild).await;
+    let Some(ours) = ours else {
+        return "I am in no voice channel here.".to_owned();
+    };
+    if theirs != Some(ours) && question.permissions & MOVES == 0 {
+        return format!(
+            "Only people in <#{ours}>, and those who may move members, can send me away."
+        );
+    }
+    match runner.run(Call::Leave(guild)).await {
+        Ok(_) => format!("Left <#{ours}>."),
+        Err(error) => format!("I cannot leave <#{ours}>: {error}"),
     }
 }
 

@@ -41,6 +41,7 @@ impl Crowd for PaperCrowd {
         self.note(format!("say {:?}", request.what));
         let report = SayReport {
             started_at_us: 1,
+            skipped_us: None,
             packets: request.wait.then_some(50),
         };
         Box::pin(async move { Ok(report) })
