@@ -28,8 +28,11 @@ fn missing_grants_and_the_union_of_intents_are_known_before_the_start() {
         ("/grant", Some("commands"))
     );
     assert_eq!(check_grants(&PUPPET, &["commands".into()]), []);
-    let union = intents(&[puppet(&[]), neighbour()]);
-    assert_eq!(union, (1 << 0) | (1 << 7) | (1 << 9));
+    // Messages are asked for only on behalf of a plugin that may be told of them.
+    let quiet = (1 << 0) | (1 << 7);
+    assert_eq!(intents(&[puppet(&[]), neighbour()]), quiet);
+    let told = puppet(&["gateway.events:MESSAGE_CREATE"]);
+    assert_eq!(intents(&[told, neighbour()]), quiet | (1 << 9));
 }
 
 /// The puppet's table with one thing wrong.
