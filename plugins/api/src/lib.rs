@@ -121,3 +121,8 @@ macro_rules! export {
         pub static ENTRY: $crate::abi::Entry = $crate::entry!($plugin);
     };
 }
+
+/// The guide's snippets are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Guide;
