@@ -21,8 +21,9 @@ use crate::clock;
 use crate::speech::Frame;
 
 const TICK: Duration = Duration::from_millis(20);
-/// Up to this late, frames follow quickly; later, the time is skipped rather than burst through.
-const CATCH_UP: Duration = Duration::from_millis(60);
+/// Up to this late, frames follow quickly, as those of a microphone do that went on while the machine
+/// stood still; later, the time is skipped rather than burst through.
+const CATCH_UP: Duration = Duration::from_millis(400);
 /// Before the first frame is there: ask again this soon.
 const RETRY: Duration = Duration::from_millis(2);
 /// Silence frames at the end of every talkspurt (voice.md section 4).

@@ -86,7 +86,10 @@ fn a_fast_clock_sends_sooner_and_counts_the_same() {
         last.push((*ms, timestamp.wrapping_sub(sent[0].2)));
     }
     // 254 frames later: a thousandth of 5 s is 5 ms.
-    assert_eq!(last, [(5_085, 254 * 960), (5_080, 254 * 960), (5_074, 254 * 960)]);
+    assert_eq!(
+        last,
+        [(5_085, 254 * 960), (5_080, 254 * 960), (5_074, 254 * 960)]
+    );
 }
 
 fn frames(count: u8) -> mpsc::Receiver<Frame> {
