@@ -34,6 +34,15 @@ async fn start(control: &Control, who: &str) -> Value {
     answer
 }
 
+/// A voice channel where nobody is recorded.
+async fn other_channel(control: &Control) -> String {
+    let state = control.get("/state").await;
+    let channels = state["channels"].as_array().unwrap().iter();
+    let voice = channels.filter(|channel| channel["kind"] == "voice");
+    let mut ids = voice.map(|channel| channel["id"].as_str().unwrap().to_owned());
+    ids.find(|id| id != control.voice_channel()).unwrap()
+}
+
 fn recordings(data: &Path) -> Vec<(PathBuf, Manifest)> {
     let all = shelf::list(&data.join("data/recordings")).unwrap();
     // One that has just begun may have no manifest yet.
@@ -96,6 +105,7 @@ fn contains(bytes: &[u8], what: &str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn everybody_has_a_track_of_their_own_and_who_opted_out_has_none() {
     let scene = Scene::new();
+    scene.song("sweep.wav", 5.0);
     let (program, control) = scene.run(MYNAH);
     let (boss, ann, bob) = (
         owner(&control).await,
@@ -116,6 +126,18 @@ async fn everybody_has_a_track_of_their_own_and_who_opted_out_has_none() {
     start(&control, &boss).await;
     let twice = control.command(&boss, "record start", json!({})).await;
     assert!(twice.to_string().contains("runs here already"), "{twice}");
+
+    // Others play where people are recorded, and do not take the bot away from them.
+    let eve = control.user("eve").await;
+    control.join(&eve, &other_channel(&control).await).await;
+    let refused = control.say(&eve, "play", json!({ "query": "sweep" })).await;
+    assert!(refused.contains("a recording runs here"), "{refused}");
+    for (who, command) in [(&eve, "voice join"), (&ann, "voice leave")] {
+        let refused = control.say(who, command, json!({})).await;
+        assert!(refused.contains("I "), "{command}: {refused}");
+    }
+    let refused = control.say(&ann, "voice leave", json!({})).await;
+    assert!(refused.contains("a recording runs here"), "{refused}");
 
     tokio::join!(
         tone(&control, &ann, 440, 1.5),

@@ -110,6 +110,8 @@ async fn run(bot: &Bot, call: Call) -> Outcome {
         Call::Probe(what) => Ok(info(bot.probe(play_what(what)).await.map_err(play_error)?)),
         Call::Ingest(ingest) => keep(bot, *ingest).await,
         Call::List(_)
+        | Call::Pin(..)
+        | Call::Unpin(_)
         | Call::Timer(_)
         | Call::StoreGet(_)
         | Call::StoreSet(..)

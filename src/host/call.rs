@@ -70,6 +70,10 @@ pub enum Call {
     Join(GuildId, ChannelId),
     /// Leave.
     Leave(GuildId),
+    /// Nobody but this plugin moves the bot out of there, or lets it leave; the text says why.
+    Pin(GuildId, ChannelId, String),
+    /// Takes that back.
+    Unpin(GuildId),
     /// Where a person and the bot are.
     State(GuildId, UserId),
     /// Who is in a voice channel.
@@ -121,6 +125,8 @@ impl Call {
             self,
             Self::State(..)
                 | Self::People(..)
+                | Self::Pin(..)
+                | Self::Unpin(_)
                 | Self::Pause(_)
                 | Self::Resume(_)
                 | Self::Stop(_)
@@ -171,7 +177,12 @@ impl Call {
     pub(crate) fn check(&self, grants: &Grants) -> Result<(), OpError> {
         match self {
             Self::Rest { path, .. } => grants.require(rest_capability(path)),
-            Self::Join(..) | Self::Leave(_) | Self::State(..) | Self::People(..) => {
+            Self::Join(..)
+            | Self::Leave(_)
+            | Self::Pin(..)
+            | Self::Unpin(_)
+            | Self::State(..)
+            | Self::People(..) => {
                 grants.require_any_kind_of(&["voice.speak", "voice.listen", "voice.opus"])
             }
             Self::Play(play) => {
@@ -219,6 +230,11 @@ impl Call {
                 Ok(Self::Join(guild_id, channel_id))
             }
             "voice.leave" => read(kind, args).map(|Leave { guild_id }| Self::Leave(guild_id)),
+            "voice.pin" => {
+                let pin: PinArgs = read(kind, args)?;
+                Ok(Self::Pin(pin.guild_id, pin.channel_id, pin.why))
+            }
+            "voice.unpin" => read(kind, args).map(|Leave { guild_id }| Self::Unpin(guild_id)),
             "voice.state" => {
                 let State { guild_id, user_id } = read(kind, args)?;
                 Ok(Self::State(guild_id, user_id))
@@ -401,6 +417,14 @@ fn octets() -> String {
 struct Join {
     guild_id: GuildId,
     channel_id: ChannelId,
+}
+
+#[derive(Deserialize)]
+struct PinArgs {
+    guild_id: GuildId,
+    channel_id: ChannelId,
+    /// For people: a whole sentence.
+    why: String,
 }
 
 #[derive(Deserialize)]

@@ -54,7 +54,7 @@ pub(crate) fn answer(hub: &Arc<Hub>, links: &Arc<[Arc<Link>]>, question: Questio
 
 async fn say(hub: &Hub, links: &[Arc<Link>], question: &Question) -> String {
     match question.data.get("name").and_then(Value::as_str) {
-        Some("voice") => voice::say(&*hub.runner, question).await,
+        Some("voice") => voice::say(hub, question).await,
         Some("help") => help::say(&hub.directory().list, question),
         Some("bot") => bot::say(hub, links, question).await,
         _ => "This bot does not offer that any more.".to_owned(),

@@ -6,6 +6,7 @@ use crate::{
     interactions::{Interactions, Open},
     link::Link,
     mailbox::Event,
+    pins::Pins,
 };
 use serde_json::json;
 use std::{
@@ -28,6 +29,7 @@ pub(crate) struct Hub {
     pub(crate) interactions_changed: Notify,
     tracks: Mutex<Tracks>,
     directory: Mutex<Directory>,
+    pins: Mutex<Pins>,
     /// Some plugin has new commands.
     pub(crate) commands_changed: Notify,
 }
@@ -52,12 +54,17 @@ impl Hub {
             interactions_changed: Notify::new(),
             tracks: Mutex::default(),
             directory: Mutex::default(),
+            pins: Mutex::default(),
             commands_changed: Notify::new(),
         }
     }
 
     pub(crate) fn interactions(&self) -> MutexGuard<'_, Interactions> {
         lock(&self.interactions)
+    }
+
+    pub(crate) fn pins(&self) -> MutexGuard<'_, Pins> {
+        lock(&self.pins)
     }
 
     pub(crate) fn directory(&self) -> MutexGuard<'_, Directory> {

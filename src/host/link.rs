@@ -194,6 +194,14 @@ impl Link {
     fn checked(&self, kind: &str, args: &[u8]) -> Result<Call, OpError> {
         let call = Call::parse(kind, args)?;
         call.check(&self.grants)?;
+        match &call {
+            Call::Join(guild, to) => self
+                .hub
+                .pins()
+                .may_go(Some(self.index), *guild, Some(*to))?,
+            Call::Leave(guild) => self.hub.pins().may_go(Some(self.index), *guild, None)?,
+            _ => {}
+        }
         if let Some(track) = call.track()
             && !self.hub.owns(self.index, track)
         {
@@ -287,6 +295,7 @@ impl Link {
         for handle in ops.into_values().flatten() {
             handle.abort();
         }
+        self.hub.pins().release(self.index);
         self.hub.stop_tracks_of(self.index);
         let owed = self.hub.interactions().abandon(self.index);
         let absence = self.absence();
@@ -374,6 +383,14 @@ impl Link {
 /// Files, lists and timers are the host's business, the rest is the runner's.
 async fn run(link: Arc<Link>, call: Call) -> Outcome {
     match call {
+        Call::Pin(guild, channel, why) => {
+            let pinned = link.hub.pins().pin(link.index, guild, channel, &why);
+            pinned.map(|()| Value::Null)
+        }
+        Call::Unpin(guild) => {
+            link.hub.pins().unpin(link.index, guild);
+            Ok(Value::Null)
+        }
         Call::StoreGet(key) => link.store.get(&key),
         Call::StoreSet(key, value) => link.store.set(&key, &value),
         Call::StoreList(prefix, after) => link.store.list(&prefix, &after),

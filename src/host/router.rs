@@ -96,11 +96,7 @@ impl Router {
                 guild_id,
                 data,
             } => {
-                let wanting: Vec<_> = self
-                    .links
-                    .iter()
-                    .filter(|link| link.hears(&name))
-                    .collect();
+                let wanting: Vec<_> = self.links.iter().filter(|link| link.hears(&name)).collect();
                 let name: Arc<str> = name.into();
                 for link in wanting {
                     link.deliver(self.event(abi::EVENT_DISCORD, &name, data.clone(), guild_id));

@@ -171,6 +171,21 @@ impl Voice {
         }
     }
 
+    /// Keeps the bot in a channel: until [`Voice::unpin`], or this plugin's end, no other plugin moves it
+    /// or makes it leave. They are refused with `why`, a sentence for people; moderators still move it.
+    /// A second pin of this plugin replaces the first.
+    pub fn pin(&self, guild: GuildId, channel: ChannelId, why: &str) -> Call<()> {
+        let args = json!({ "guild_id": guild, "channel_id": channel, "why": why });
+        self.host.op("voice.pin", args).unit()
+    }
+
+    /// Takes [`Voice::pin`] back.
+    pub fn unpin(&self, guild: GuildId) -> Call<()> {
+        self.host
+            .op("voice.unpin", json!({ "guild_id": guild }))
+            .unit()
+    }
+
     /// Who is in a voice channel beside this bot.
     pub fn others(&self, guild: GuildId, channel: ChannelId) -> Call<Vec<UserId>> {
         #[derive(Deserialize)]

@@ -70,7 +70,10 @@ async fn a_plugin_without_a_required_grant_is_switched_off_and_the_others_run() 
         false,
     )
     .await;
-    assert_eq!(bench.registration().await.1, ["voice", "help", "bot", "hello", "count"]);
+    assert_eq!(
+        bench.registration().await.1,
+        ["voice", "help", "bot", "hello", "count"]
+    );
     let report = bench.host.report();
     assert_eq!(report[0].state, PluginState::Disabled);
     let fault = report[0].last_fault.clone().unwrap();

@@ -52,7 +52,10 @@ pub(super) fn say(list: &[Value], question: &Question) -> String {
     };
     let topic = topic.trim().trim_start_matches('/');
     let first = topic.split(' ').next().unwrap_or_default();
-    match commands(list).into_iter().find(|command| name(command) == first) {
+    match commands(list)
+        .into_iter()
+        .find(|command| name(command) == first)
+    {
         Some(command) => fitted(details(command)),
         None => format!("I know no command `/{first}`. `/help` shows all of them."),
     }
@@ -61,7 +64,9 @@ pub(super) fn say(list: &[Value], question: &Question) -> String {
 fn overview(list: &[Value]) -> String {
     let mut text = "**What I can do.** `/help topic:` tells more of each.\n".to_owned();
     for command in commands(list) {
-        let subs = options(command).iter().filter(|option| is_subcommand(option));
+        let subs = options(command)
+            .iter()
+            .filter(|option| is_subcommand(option));
         let subs: Vec<&str> = subs.map(name).collect();
         let _ = match subs.is_empty() {
             true => writeln!(text, "`/{}` {}", name(command), about(command)),
@@ -79,7 +84,9 @@ fn overview(list: &[Value]) -> String {
 
 fn details(command: &Value) -> String {
     let mut text = format!("**/{}** {}\n", name(command), about(command));
-    let subs = options(command).iter().filter(|option| is_subcommand(option));
+    let subs = options(command)
+        .iter()
+        .filter(|option| is_subcommand(option));
     let mut has_subs = false;
     for sub in subs {
         has_subs = true;
@@ -89,7 +96,9 @@ fn details(command: &Value) -> String {
         }
     }
     if !has_subs {
-        options(command).iter().for_each(|option| describe(&mut text, option));
+        options(command)
+            .iter()
+            .for_each(|option| describe(&mut text, option));
     }
     text
 }
@@ -162,13 +171,20 @@ mod tests {
     fn everything_that_is_typed_is_listed_by_name() {
         let said = say(&list(), &ask(None));
         let lines: Vec<&str> = said.lines().skip(1).collect();
-        assert_eq!(lines, ["`/play` Play music", "`/record` Record: start, stop"]);
+        assert_eq!(
+            lines,
+            ["`/play` Play music", "`/record` Record: start, stop"]
+        );
     }
 
     #[test]
     fn a_topic_is_shown_with_all_its_parts_and_an_unknown_one_is_named() {
         let said = say(&list(), &ask(Some("/record start")));
-        for part in ["`/record stop` End", "· `channel`: Where", "· `title`, if you like: What"] {
+        for part in [
+            "`/record stop` End",
+            "· `channel`: Where",
+            "· `title`, if you like: What",
+        ] {
             assert!(said.contains(part), "{part}: {said}");
         }
         assert!(say(&list(), &ask(Some("dance"))).contains("`/dance`"));

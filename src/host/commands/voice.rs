@@ -1,7 +1,7 @@
 //! `/voice`: the bot's place in voice, and how private it is.
 
 use super::{MOVES, Question};
-use crate::{Call, Runner};
+use crate::{Call, Runner, hub::Hub};
 use mynah_dave::code::{self, GROUP_DIGITS};
 use mynah_engine::VoiceStatus;
 use mynah_wire::{ChannelId, GuildId, UserId};
@@ -26,14 +26,15 @@ pub(super) fn definition() -> Value {
     })
 }
 
-pub(super) async fn say(runner: &dyn Runner, question: &Question) -> String {
+pub(super) async fn say(hub: &Hub, question: &Question) -> String {
+    let runner = &*hub.runner;
     let Some(guild) = question.guild else {
         return "Voice channels are in servers: ask me there.".to_owned();
     };
     match question.subcommand().map(|(name, _)| name) {
         Some("status") => {}
-        Some("join") => return join(runner, question, guild).await,
-        Some("leave") => return leave(runner, question, guild).await,
+        Some("join") => return join(hub, question, guild).await,
+        Some("leave") => return leave(hub, question, guild).await,
         _ => return "I do not know that part of `/voice`. `/voice status` is there.".to_owned(),
     }
     let Some(status) = runner.voice_status(guild).await else {
@@ -63,7 +64,8 @@ async fn places(
     (place("channel_id"), place("bot_channel_id"))
 }
 
-async fn join(runner: &dyn Runner, question: &Question, guild: GuildId) -> String {
+async fn join(hub: &Hub, question: &Question, guild: GuildId) -> String {
+    let runner = &*hub.runner;
     let (theirs, ours) = places(runner, question, guild).await;
     let Some(theirs) = theirs else {
         return "Join a voice channel first, then I come to you.".to_owned();
@@ -79,13 +81,17 @@ async fn join(runner: &dyn Runner, question: &Question, guild: GuildId) -> Strin
         }
         _ => {}
     }
+    if let Err(pinned) = hub.pins().may_go(None, guild, Some(theirs)) {
+        return pinned.to_string();
+    }
     match runner.run(Call::Join(guild, theirs)).await {
         Ok(_) => format!("I am in <#{theirs}>."),
         Err(error) => format!("I cannot join <#{theirs}>: {error}"),
     }
 }
 
-async fn leave(runner: &dyn Runner, question: &Question, guild: GuildId) -> String {
+async fn leave(hub: &Hub, question: &Question, guild: GuildId) -> String {
+    let runner = &*hub.runner;
     let (theirs, ours) = places(runner, question, guild).await;
     let Some(ours) = ours else {
         return "I am in no voice channel here.".to_owned();
@@ -94,6 +100,9 @@ async fn leave(runner: &dyn Runner, question: &Question, guild: GuildId) -> Stri
         return format!(
             "Only people in <#{ours}>, and those who may move members, can send me away."
         );
+    }
+    if let Err(pinned) = hub.pins().may_go(None, guild, None) {
+        return pinned.to_string();
     }
     match runner.run(Call::Leave(guild)).await {
         Ok(_) => format!("Left <#{ours}>."),

@@ -200,6 +200,7 @@ impl Recorder {
         let (before, came) = (room.nick_before.take(), room.came);
         cx.spawn(
             async move {
+                host.voice().unpin(guild).await?;
                 if let Some(before) = before {
                     set_nick(&host, guild, before.as_deref()).await?;
                 }
@@ -300,6 +301,10 @@ impl Recorder {
             return;
         };
         room.channel = channel;
+        super::start::pin(cx, guild, channel);
+        let Some(room) = self.rooms.get_mut(&guild) else {
+            return;
+        };
         for (user, person) in self.people.of(guild, channel) {
             if !room.is_excluded(user.get()) {
                 room.scribe

@@ -209,6 +209,7 @@ impl Recorder {
         }
         match self.record(cx, wish, &ready) {
             Ok(()) => {
+                pin(cx, wish.guild, ready.channel);
                 self.name_all(cx, wish.guild, &ready.present);
                 self.introduce(cx, wish.guild);
                 Ok(())
@@ -457,4 +458,11 @@ async fn undo(host: &Host, guild: GuildId, ready: &Ready) {
     if ready.came {
         let _ = host.voice().leave(guild).await;
     }
+}
+
+/// Others may play there meanwhile, and leave the bot where it is.
+pub(super) fn pin(cx: &mut Cx<'_, Recorder>, guild: GuildId, channel: ChannelId) {
+    let why = "a recording runs here. `/record stop` ends it.";
+    let pinned = cx.voice().pin(guild, channel, why);
+    cx.detach("staying where people are recorded", pinned);
 }
