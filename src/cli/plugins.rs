@@ -187,6 +187,7 @@ pub(super) async fn start(
 ) -> Result<Host, Failure> {
     let options = Options {
         base_dir: config.folder.clone(),
+        idle_leave: config.voice.idle_leave,
         stores: Some(config.paths.data.join("plugins")),
         commands: match config.discord.command_scope {
             CommandScope::Global => Scope::Global,

@@ -126,7 +126,9 @@ pub const SECTIONS: &[Section] = &[
     },
     Section {
         name: "plugins.soundboard",
-        docs: &["Short sounds over whatever plays: /sound, \"Save as sound\" in the menu of messages."],
+        docs: &[
+            "Short sounds over whatever plays: /sound, \"Save as sound\" in the menu of messages.",
+        ],
     },
     Section {
         name: "plugins.tts",
@@ -328,6 +330,16 @@ const KEYS: &[Key] = &[
         Kind::Text,
         "\"10m\"",
         &["How long a broken voice connection is tried again; the song waits meanwhile."],
+    ),
+    set(
+        "voice",
+        "idle_leave",
+        Kind::Text,
+        "\"5m\"",
+        &[
+            "How long the bot stays in a voice channel where nobody else is; 0s keeps it there. What waits in",
+            "a queue is kept, and a recording that runs ends first ([plugins.recorder] empty_stop).",
+        ],
     ),
     set(
         "voice",

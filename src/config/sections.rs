@@ -166,6 +166,9 @@ fn voice(reader: &mut Reader<'_>) -> Option<Voice> {
             Duration::from_secs(7 * 86_400),
         )
     });
+    let idle_leave = reader.read("voice", "idle_leave", |node| {
+        parse::duration(node, Duration::ZERO, Duration::from_secs(86_400))
+    });
     let realtime = reader.read("voice", "realtime", parse::flag);
     let threads = reader.read("voice", "threads", |node| parse::whole(node, 1, 64));
     let dave = reader.read("voice", "dave", parse::flag);
@@ -175,6 +178,7 @@ fn voice(reader: &mut Reader<'_>) -> Option<Voice> {
         bitrate_bps: bitrate_bps?,
         complexity: u8::try_from(complexity?).ok()?,
         reconnect_give_up: reconnect_give_up?,
+        idle_leave: idle_leave.map(|time| Some(time).filter(|time| !time.is_zero()))?,
         realtime: realtime?,
         threads: usize::try_from(threads?).ok()?,
         dave: dave?,

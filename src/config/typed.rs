@@ -176,6 +176,8 @@ pub struct Voice {
     pub complexity: u8,
     /// How long a broken connection is tried again.
     pub reconnect_give_up: Duration,
+    /// How long the bot stays where nobody else is; `None` for ever.
+    pub idle_leave: Option<Duration>,
     /// Ask for real-time scheduling.
     pub realtime: bool,
     /// Number of tick threads, at least 1.

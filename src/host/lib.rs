@@ -23,6 +23,7 @@ mod error;
 mod files;
 mod grants;
 mod hub;
+mod idle;
 mod instance;
 mod interactions;
 mod library;
@@ -112,6 +113,8 @@ pub struct Options {
     pub base_dir: PathBuf,
     /// Where commands are registered.
     pub commands: Scope,
+    /// How long the bot stays in a voice channel where nobody else is; `None` is for ever.
+    pub idle_leave: Option<Duration>,
     /// Where plugins keep things, one file each; `None` keeps them in memory only.
     pub stores: Option<PathBuf>,
 }
@@ -205,6 +208,7 @@ impl Host {
             hub: hub.clone(),
             links: links.clone(),
             ended: ended_tx,
+            idle_leave: options.idle_leave,
         };
         let mut host = Self {
             links,

@@ -1,10 +1,11 @@
 //! From the engine's events to the plugins' mailboxes. Never waits for a plugin.
 
 use crate::{
-    clock,
+    Call, clock,
     commands::{self, Question},
     directory::Owner,
     hub::Hub,
+    idle::Idle,
     interactions::HOST,
     link::Link,
     mailbox::Event,
@@ -32,6 +33,7 @@ pub(crate) struct Router {
     pub(crate) links: Arc<[Arc<Link>]>,
     /// Set when the gateway is done for good.
     pub(crate) ended: watch::Sender<Option<StopReason>>,
+    pub(crate) idle_leave: Option<Duration>,
 }
 
 /// The part of an interaction that decides whose it is.
@@ -66,6 +68,7 @@ impl Router {
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut said_stuck = vec![false; self.links.len()];
+        let mut idle = Idle::new(self.idle_leave);
         loop {
             let deadline = self.hub.interactions().deadline();
             let overdue = async {
@@ -76,12 +79,38 @@ impl Router {
             };
             tokio::select! {
                 event = events.recv() => match event {
-                    Some(event) => self.route(event),
+                    Some(event) => {
+                        if let Incoming::Voice { guild_id, kind } = &event {
+                            idle.voice(*guild_id, kind);
+                        }
+                        self.route(event);
+                    }
                     None => return,
                 },
                 () = overdue => self.answer_overdue(),
                 () = self.hub.interactions_changed.notified() => {}
-                _ = look.tick() => self.look_for_stuck(&mut said_stuck),
+                _ = look.tick() => {
+                    self.look_for_stuck(&mut said_stuck);
+                    self.look_for_empty(&mut idle).await;
+                }
+            }
+        }
+    }
+
+    /// Goes from channels where nobody else has been for long, unless a plugin needs it there.
+    async fn look_for_empty(&self, idle: &mut Idle) {
+        for (guild, channel) in idle.places() {
+            let people = self.hub.runner.run(Call::People(guild, channel)).await;
+            let Ok(people) = people else { continue };
+            let bot = people.get("bot_id");
+            let users = people.get("user_ids").and_then(Value::as_array);
+            let Some(users) = users else { continue };
+            let others = users.iter().filter(|user| Some(*user) != bot).count();
+            let goes = idle.saw(clock::now(), guild, others);
+            if goes && self.hub.pins().may_go(None, guild, None).is_ok() {
+                tracing::info!(%guild, %channel, "nobody else is there any more: the bot leaves");
+                self.hub
+                    .begin("leaving an empty channel", Call::Leave(guild));
             }
         }
     }

@@ -69,6 +69,13 @@ pub(super) const RECORDER: &[Key] = &[
     ),
     set(
         "plugins.recorder",
+        "empty_stop",
+        Kind::Text,
+        "\"2m\"",
+        &["A recording ends when nobody but bots has been there for so long; \"0\" goes on."],
+    ),
+    set(
+        "plugins.recorder",
         "roles",
         Kind::List,
         "[]",

@@ -31,6 +31,8 @@ pub struct Config {
     pub record_bot_lanes: bool,
     /// Anybody in the channel may pause.
     pub participant_pause: bool,
+    /// A recording ends when nobody but bots has been there for so long: "2m"; "0" goes on.
+    pub empty_stop: String,
     /// Roles that may record, beside those who may manage the server.
     pub roles: Vec<RoleId>,
     /// With less room on the disk people are told: "5GiB".
@@ -63,6 +65,7 @@ impl Default for Config {
             fsync_every: "5s".into(),
             record_bot_lanes: true,
             participant_pause: true,
+            empty_stop: "2m".into(),
             roles: Vec::new(),
             warn_free: "5GiB".into(),
             stop_free: "1GiB".into(),
@@ -90,7 +93,7 @@ const fn key(name: &'static str, default: &'static str, about: &'static str) -> 
 }
 
 /// Every key of [`Config`] but `folder`, which the program sets, in the order they are documented.
-pub const KEYS: [Key; 11] = [
+pub const KEYS: [Key; 12] = [
     key(
         "indicators",
         "[\"nickname\", \"clip\", \"panel\"]",
@@ -122,6 +125,11 @@ pub const KEYS: [Key; 11] = [
         "participant_pause",
         "true",
         "anybody in the channel may pause",
+    ),
+    key(
+        "empty_stop",
+        "\"2m\"",
+        "a recording ends when nobody but bots has been there for so long; \"0\" goes on",
     ),
     key(
         "roles",
@@ -159,6 +167,7 @@ impl Config {
             ("/max_duration", &self.max_duration),
             ("/retention", &self.retention),
             ("/fsync_every", &self.fsync_every),
+            ("/empty_stop", &self.empty_stop),
         ] {
             if duration(text).is_none() {
                 wrong(
@@ -207,6 +216,13 @@ impl Config {
                 stop_bytes: bytes(&self.stop_free).unwrap_or(shipped.room.stop_bytes),
             },
         }
+    }
+
+    /// How long nobody may be there, in microseconds; `None` is for ever.
+    #[must_use]
+    pub fn empty_stop_us(&self) -> Option<u64> {
+        let time = duration(&self.empty_stop)?.as_micros() as u64;
+        (time > 0).then_some(time)
     }
 
     /// What a server may use.

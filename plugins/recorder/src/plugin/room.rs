@@ -35,6 +35,8 @@ pub(super) struct Room {
     /// The host's clock when it began.
     pub started_us: u64,
     pub paused: bool,
+    /// Since when nobody is there, on the recording clock.
+    pub empty_us: Option<u64>,
     /// The connection was lost at this moment of the recording.
     pub lost_us: Option<u64>,
     /// The bot's name before, if it was changed; `None` inside: it had none.

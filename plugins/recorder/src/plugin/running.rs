@@ -293,6 +293,31 @@ impl Recorder {
         if shows {
             self.show(cx, guild);
         }
+        self.end_if_empty(cx, guild, at);
+    }
+
+    /// Nobody is left to be recorded, for long enough.
+    fn end_if_empty(&mut self, cx: &mut Cx<'_, Self>, guild: GuildId, at: u64) {
+        let (Some(limit), Some(room)) = (self.config.empty_stop_us(), self.rooms.get_mut(&guild))
+        else {
+            return;
+        };
+        let me = self.me;
+        let somebody = self
+            .people
+            .of(guild, room.channel)
+            .any(|(user, person)| Some(user) != me && !person.is_bot);
+        if somebody || room.ending {
+            room.empty_us = None;
+            return;
+        }
+        let since = *room.empty_us.get_or_insert(at);
+        if at.saturating_sub(since) >= limit {
+            let text = room.text;
+            let words = "everybody has left";
+            post(cx, text, format!("⏹️ The recording ends: {words}."));
+            self.end(cx, guild, words, None);
+        }
     }
 
     /// Somebody moved the bot: it records the people it is with now, who have to know.

@@ -292,6 +292,7 @@ impl Recorder {
             listening,
             started_us,
             paused: false,
+            empty_us: None,
             lost_us: None,
             nick_before: ready.nick_before.clone(),
             me: self.me,

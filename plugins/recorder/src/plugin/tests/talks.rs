@@ -441,3 +441,29 @@ fn what_becomes_of_the_connection_is_told_and_written_down() {
     talk.collect();
     assert!(talk.requests.iter().any(posted), "{:?}", talk.requests);
 }
+
+#[test]
+fn a_recording_ends_when_everybody_has_been_gone_for_long_enough() {
+    let mut talk = Talk::new();
+    let id = talk.starts(&json!({}));
+    talk.speaks(&[ANN], 50);
+    for user in [ANN, BOB] {
+        let gone = json!({ "guild_id": "1", "channel_id": null, "user_id": user.to_string(),
+            "member": { "user": { "id": user.to_string(), "username": "x" } } });
+        talk.stage.event("VOICE_STATE_UPDATE", &gone);
+    }
+    let mut look = |talk: &mut Talk, seconds: u64| {
+        talk.stage.advance(seconds * 1_000_000);
+        talk.collect();
+        for timer in std::mem::take(&mut talk.timers) {
+            talk.stage.answer(timer, Ok(Value::Null));
+        }
+        talk.heard()
+    };
+    look(&mut talk, 1);
+    assert!(!look(&mut talk, 118).contains("everybody has left"));
+    assert!(look(&mut talk, 2).contains("everybody has left"));
+    talk.until("⏹️ Recorded");
+    let (lines, _) = crate::core::events::read(&talk.folder.path().join("1").join(id)).unwrap();
+    assert!(format!("{lines:?}").contains("everybody has left"));
+}
