@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use self::kept::Kept;
+pub use self::kept::{Kept, Left};
 use self::shelf::{Looked, Shelf};
 use crate::calls::{Action, Ask, Caller, Input, Upload};
 use crate::card::Card;

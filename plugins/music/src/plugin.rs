@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mynah_plugin::{
     About, Choice, Cx, Diagnostic, Event, GuildId, Interaction, Kind, MessageId, Need, Plugin,
-    Reply as Text, Result, RoleId, Saved, TrackKind, VoiceKind, VoiceState,
+    Reply as Text, Result, RoleId, Saved, Track, TrackKind, VoiceKind, VoiceState,
 };
 use serde::{Deserialize, Serialize};
 
@@ -14,13 +14,14 @@ pub use self::commands::commands;
 use self::commands::{ask, pressed};
 use crate::calls::{Action, Ask, Caller, Control, Input, TrackNews, VoiceNews};
 use crate::config::Config;
-use crate::core::{Core, Kept};
+use crate::core::{Core, Kept, Left};
 use crate::effect::Preset;
 use crate::ids::{ChannelId, Reply};
 use crate::{requests, says};
 
 mod cards;
 mod commands;
+mod inherit;
 mod playlists;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,8 @@ pub struct Music {
     cards: BTreeMap<GuildId, Shown>,
     /// Something wakes it every few seconds, for the place that is saved and the bars of the cards.
     ticking: bool,
+    /// Tracks of the instance before that play still, to be taken up instead of playing anew.
+    inherited: BTreeMap<GuildId, Track>,
 }
 
 /// How often the place is saved while something plays.
@@ -48,6 +51,8 @@ struct Memory {
     kept: Kept,
     #[serde(default)]
     cards: Vec<(GuildId, ChannelId, MessageId)>,
+    #[serde(default)]
+    tracks: Vec<Left>,
 }
 
 /// The line to somebody who waits for an answer.
@@ -104,7 +109,8 @@ impl Plugin for Music {
             "to find and play the music in the `library` folders",
         ),
         Need::optional("net.http:*", "to fetch the files people upload with /play"),
-    ]);
+    ])
+    .keeps_tracks();
 
     type Config = Config;
 
@@ -119,10 +125,12 @@ impl Plugin for Music {
         cx.set_commands(&commands())?;
         let (mut core, actions) = Core::new(now(cx), config.rules(), config.library);
         let mut cards = BTreeMap::new();
+        let mut left = Vec::new();
         let saved = saved.filter(|saved| !saved.as_bytes().is_empty());
         match saved.map(|saved| saved.read::<Memory>()) {
             Some(Ok(memory)) => {
                 core.restore(memory.kept);
+                left = memory.tracks;
                 let known = memory.cards.into_iter();
                 cards.extend(
                     known.map(|(guild, channel, message)| {
@@ -143,7 +151,10 @@ impl Plugin for Music {
             dj_roles: config.dj_roles,
             cards,
             ticking: false,
+            inherited: BTreeMap::new(),
         };
+        // Before anything is played: a number of an earlier run cannot be one of ours yet.
+        music.inherit(cx, left);
         music.perform(cx, actions);
         music.come_back(cx);
         Ok(music)
@@ -158,6 +169,7 @@ impl Plugin for Music {
                 _ => cx.detach("an unknown button", asked.refuse(says::UNKNOWN_COMMAND)),
             },
             Event::Track(event) => {
+                self.forget(event.track, &event.kind);
                 if let Some(news) = track_news(event.kind) {
                     self.input(cx, Input::Track(event.guild_id, event.track, news));
                 }
@@ -182,6 +194,7 @@ impl Plugin for Music {
             cards: cards
                 .map(|(guild, shown)| (*guild, shown.channel, shown.message))
                 .collect(),
+            tracks: self.core.tracks(),
         })
     }
 }
@@ -193,6 +206,9 @@ impl Music {
             let others = cx.voice().others(guild, channel);
             cx.spawn(others, move |music: &mut Self, cx, others| {
                 let somebody = others.is_ok_and(|others| !others.is_empty());
+                if !somebody {
+                    music.let_go(cx, guild);
+                }
                 let actions = music.core.come_back(guild, somebody);
                 music.perform(cx, actions);
                 music.settle(cx);
@@ -357,6 +373,9 @@ impl Music {
                     cx.detach("a message about the music", post);
                 }
                 Action::Call(ticket, call) => {
+                    let Some(call) = self.take_up(cx, ticket, call) else {
+                        continue;
+                    };
                     let outcome = requests::carry_out(cx.host(), call);
                     cx.spawn(outcome, move |music, cx, outcome| {
                         music.input(cx, Input::Outcome(ticket, outcome));

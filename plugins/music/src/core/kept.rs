@@ -39,7 +39,34 @@ struct KeptRoom {
     text: Option<ChannelId>,
 }
 
+/// The engine's tracks of one server, by their numbers: they play on while the plugin is reloaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left {
+    /// Where.
+    pub guild: GuildId,
+    /// What plays or is held.
+    pub track: Option<u64>,
+    /// What was made ready to follow it.
+    pub next: Option<u64>,
+}
+
 impl Core {
+    /// The tracks that the engine has now.
+    #[must_use]
+    pub fn tracks(&self) -> Vec<Left> {
+        let rooms = self.rooms.iter();
+        let left = rooms.map(|(guild, room)| {
+            let (track, next) = room.tracks();
+            Left {
+                guild: *guild,
+                track: track.map(mynah_plugin::Track::get),
+                next: next.map(mynah_plugin::Track::get),
+            }
+        });
+        left.filter(|left| left.track.or(left.next).is_some())
+            .collect()
+    }
+
     /// What to start from next time. Changes nothing.
     #[must_use]
     pub fn keep(&self, now: std::time::Duration) -> Kept {

@@ -46,6 +46,9 @@ fn answer(host: &mut Host, request: &Request) -> Answer {
             host.track += 1;
             json!({ "track": host.track })
         }
+        "track.position" if request.args["track"].as_u64() > Some(host.track) => {
+            return Answer::Failed(Error::failed("it is over, or not this plugin's"));
+        }
         "track.position" => json!({ "position_ms": 30_500 }),
         "rest" => json!({ "id": "1", "channel_id": "3" }),
         "timer" => return Answer::Later,
@@ -348,6 +351,23 @@ fn queue_and_volume_survive_a_restart() {
 }
 
 #[test]
+fn a_reload_takes_up_what_plays_instead_of_playing_it_anew() {
+    let (mut stage, host) = stage();
+    stage.command("play", json!({ "query": "alpha" }));
+    track(&mut stage, 1, "started");
+    let saved = stage.save().unwrap();
+    let people = json!({ "user_ids": ["9", "20"], "bot_id": "9" });
+    let plays = |requests: &[Request]| requests.iter().any(|r| r.kind == "voice.play");
+    // A new run: the host has no track of that number.
+    assert!(plays(&requests_of(&saved, people.clone(), 0)));
+    assert!(!plays(&requests_of(&saved, people, host.borrow().track)));
+    let nobody = json!({ "user_ids": ["9"], "bot_id": "9" });
+    let requests = requests_of(&saved, nobody, host.borrow().track);
+    let stop = requests.iter().find(|r| r.kind == "track.stop");
+    assert_eq!(stop.map(|r| &r.args["track"]), Some(&json!(1)));
+}
+
+#[test]
 fn wrong_values_and_unknown_keys_are_all_reported_before_the_start() {
     let wrong = json!({ "libary": [], "max_volume": 400, "max_track": "long" });
     assert!(Stage::start(&ENTRY, &wrong).is_err());
@@ -457,13 +477,14 @@ fn presets_are_offered_with_what_they_do() {
     );
 }
 
-/// What a plugin that starts from `saved` asks for, when the host says who is in the voice channel.
-fn requests_of(saved: &Saved, people: Value) -> Vec<Request> {
+/// What a plugin that starts from `saved` asks for, when the host says who is in the voice channel and
+/// has so many tracks of it.
+fn requests_of(saved: &Saved, people: Value, track: u64) -> Vec<Request> {
     let mut stage = Stage::start_from(&ENTRY, &json!({ "library": ["media"] }), saved).unwrap();
     let mut host = Host {
         bot: None,
         ann: Some("20"),
-        track: 0,
+        track,
         hold: &[],
     };
     let said = people.clone();
@@ -474,6 +495,11 @@ fn requests_of(saved: &Saved, people: Value) -> Vec<Request> {
     for early in stage.requests() {
         let late = match early.kind.as_str() {
             "voice.people" => said.clone(),
+            "track.position" if track == 0 => {
+                stage.answer(early.op, Err(Error::failed("not this plugin's")));
+                continue;
+            }
+            "track.position" => json!({ "position_ms": 30_500 }),
             _ => json!({ "files": [] }),
         };
         stage.answer(early.op, Ok(late));

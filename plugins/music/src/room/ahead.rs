@@ -46,6 +46,15 @@ enum Due {
 }
 
 impl Room {
+    /// The tracks of the engine: what plays or is held, and what follows it.
+    pub(crate) fn tracks(&self) -> (Option<Track>, Option<Track>) {
+        let next = self.ahead.as_ref().and_then(|ahead| match ahead.stage {
+            Stage::Ready(track) | Stage::Dropping(_, track) | Stage::Doomed(track) => Some(track),
+            Stage::Asked(_) | Stage::Crossing(..) | Stage::Refused => None,
+        });
+        (self.current.as_ref().and_then(Current::track), next)
+    }
+
     /// Whether the outcome with this ticket is about what comes next.
     pub(super) fn awaits_ahead(&self, ticket: Ticket) -> bool {
         let ahead = self.ahead.as_ref().map(|ahead| ahead.stage);

@@ -125,7 +125,7 @@ fn a_restart_goes_on_where_it_was_and_the_old_card_works() {
     // Somebody is there; the stage's host says so only when it is asked again.
     let _ = host;
     let back =
-        crate::plugin::tests::requests_of(&saved, json!({ "user_ids": ["5"], "bot_id": "9" }));
+        crate::plugin::tests::requests_of(&saved, json!({ "user_ids": ["5"], "bot_id": "9" }), 0);
     let play = back
         .iter()
         .find(|request| request.kind == "voice.play")
@@ -138,7 +138,7 @@ fn a_restart_goes_on_where_it_was_and_the_old_card_works() {
         .unwrap();
     assert_eq!(join.args["channel_id"], "20");
     let alone =
-        crate::plugin::tests::requests_of(&saved, json!({ "user_ids": ["9"], "bot_id": "9" }));
+        crate::plugin::tests::requests_of(&saved, json!({ "user_ids": ["9"], "bot_id": "9" }), 0);
     assert!(alone.iter().all(|request| request.kind != "voice.play"));
     let seen = press(&mut stage, "repeat");
     assert!(labels(&seen[0].1["data"]).contains("Loop: off"), "{seen:?}");
