@@ -221,6 +221,7 @@ async fn minutes_of_a_meeting_are_in_time_on_every_track() {
         .iter()
         .filter(|line| matches!(line.event, events::Event::Dave { .. }));
     eprintln!("{} epochs, outages {outages:?} us", epochs.count());
+    let mut worst_of_all = 0.0_f64;
     for ((user, ppm), report) in speakers.iter().zip(&said) {
         let entry = manifest
             .tracks
@@ -232,43 +233,41 @@ async fn minutes_of_a_meeting_are_in_time_on_every_track() {
         let power = marker_power(&track);
         let started_us =
             report["started_at_us"].as_f64().unwrap() - manifest.started_ms as f64 * 1e3;
-        let (mut errors, mut missing) = (Vec::new(), Vec::new());
+        let came = frames_that_came(&folder.join(&entry.index), started_us);
+        // A marker is three packets; without one of them, or the one before, its edges are not where they
+        // were, and it may not be heard at all.
+        let is_whole = |second: usize| {
+            let frame = second as u64 * 50;
+            (frame.saturating_sub(1)..frame + 3).all(|frame| came.contains(&frame))
+        };
+        let (mut errors, mut missing, mut hurt) = (Vec::new(), Vec::new(), 0);
         for second in 0..seconds {
             let sent_us = started_us + second as f64 * 1e6 / (1.0 + ppm / 1e6);
-            match marker_near(&power, sent_us / 1e3, 60) {
-                Some(at) => errors.push((at - sent_us / 1e3).abs()),
-                None => missing.push(second),
+            match (is_whole(second), marker_near(&power, sent_us / 1e3, 60)) {
+                (true, Some(at)) => errors.push(((at - sent_us / 1e3).abs(), second)),
+                (true, None) => missing.push(second),
+                (false, _) => hurt += 1,
             }
         }
-        errors.sort_by(f64::total_cmp);
-        let came = frames_that_came(&folder.join(&entry.index), started_us);
-        // A marker is three packets; without one of them, or the one before, it may not be heard.
-        let lost = |second: &&usize| {
-            let frame = **second as u64 * 50;
-            (frame.saturating_sub(1)..frame + 3).any(|frame| !came.contains(&frame))
-        };
-        let explained = missing.iter().filter(lost).count();
-        let worst = errors.last().copied().unwrap_or(f64::MAX);
+        errors.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let (worst, when) = errors.last().copied().unwrap_or((f64::MAX, 0));
         eprintln!(
-            "{ppm:+} ppm (found {:?}): {} markers, worst {worst:.1} ms, p99 {:.1}, median {:.1}; {} not heard, {explained} of \
-             them lost on the wire; skipped {} us; {} lost of {}",
+            "{ppm:+} ppm (found {:?}): {} markers, worst {worst:.1} ms (second {when}), p99 {:.1}, median {:.1}; {} not heard; {hurt} others \
+             lost packets on the wire; skipped {} us; {} lost of {}",
             entry.drift_ppm,
             errors.len(),
-            errors[errors.len() * 99 / 100],
-            errors[errors.len() / 2],
+            errors[errors.len() * 99 / 100].0,
+            errors[errors.len() / 2].0,
             missing.len(),
             report["skipped_us"],
             entry.lost,
             entry.lost + entry.packets
         );
-        assert!(worst <= CLOSE_MS, "{ppm} ppm: {worst} ms");
-        assert_eq!(
-            missing.len(),
-            explained,
-            "every other one is there: {missing:?}"
-        );
+        worst_of_all = worst_of_all.max(worst);
+        assert!(missing.is_empty(), "{missing:?}");
     }
     lane_keeps_time(&folder, &manifest, &heard.bytes);
+    assert!(worst_of_all <= CLOSE_MS, "{worst_of_all} ms");
 }
 
 /// The frames of a speaker that reached the recorder, by their number.

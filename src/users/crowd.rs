@@ -9,9 +9,7 @@ use mynah_wire::rng::Rng;
 use mynah_wire::{GuildId, UserId};
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::types::{
-    HearRequest, Heard, MAX_SKEW_PPM, Privacy, SayReport, SayRequest, VoiceTicket,
-};
+use crate::types::{HearRequest, Heard, MAX_SKEW_PPM, Privacy, SayReport, SayRequest, VoiceTicket};
 use crate::user::{Command, Refusal};
 use crate::{Error, TicketOffice, clock, hear, socket, speech, user};
 
