@@ -24,6 +24,12 @@ mod ffmpeg;
 /// One job at a time: exports are heavy, and nobody waits for them in real time.
 static TURN: Mutex<()> = Mutex::new(());
 
+/// How nice the thread of a job is, 0 to 19.
+const NICE: i32 = 10;
+/// Held by the program that exports, in the folder of all recordings: the command line and the bot wait
+/// for each other.
+const LOCK: &str = ".export.lock";
+
 /// Blocks between two looks at whether the job is still wanted: a second of sound.
 const BLOCKS_PER_LOOK: u64 = 50;
 
@@ -154,12 +160,15 @@ pub type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> bool;
 
 impl ExportJob {
     /// Makes the file: a single one for a mix or a lone track, else a zip of tracks, chapters, labels
-    /// and the manifest. Blocks; waits for other jobs of this process.
+    /// and the manifest. Blocks; waits for other jobs, of other programs as well.
     ///
     /// # Errors
     /// See [`ExportError`]; nothing is left behind then.
     pub fn run(&self, progress: Progress<'_>) -> Result<PathBuf, ExportError> {
         let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = alone(&self.folder);
+        // Of this thread only. Whoever records and plays meanwhile comes first.
+        let _ = rustix::process::nice(NICE);
         let manifest = Manifest::read(&self.folder)?;
         if manifest.state.is_open() {
             return Err(ExportError::Running);
@@ -257,6 +266,14 @@ impl ExportJob {
         at(&to, fs::rename(&packed, &to))?;
         Ok(to)
     }
+}
+
+/// Waits until no other program exports. Where no lock can be had, none is needed that badly.
+fn alone(folder: &Path) -> Option<fs::File> {
+    let root = folder.parent()?.parent()?;
+    let lock = fs::File::create(root.join(LOCK)).ok()?;
+    lock.lock().ok()?;
+    Some(lock)
 }
 
 /// The folder of a job that is under way; goes with it.
