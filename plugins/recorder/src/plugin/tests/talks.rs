@@ -452,7 +452,7 @@ fn a_recording_ends_when_everybody_has_been_gone_for_long_enough() {
             "member": { "user": { "id": user.to_string(), "username": "x" } } });
         talk.stage.event("VOICE_STATE_UPDATE", &gone);
     }
-    let mut look = |talk: &mut Talk, seconds: u64| {
+    let look = |talk: &mut Talk, seconds: u64| {
         talk.stage.advance(seconds * 1_000_000);
         talk.collect();
         for timer in std::mem::take(&mut talk.timers) {
