@@ -71,6 +71,8 @@ async fn queue_place_volume_loop_and_pause_outlive_the_bot() {
         .command(&ann, "playlist save", json!({ "name": "both" }))
         .await;
     assert!(saved.to_string().contains("2 tracks"), "{saved}");
+    let card = control.command(&ann, "nowplaying", json!({})).await;
+    let card = card["response"]["id"].as_str().unwrap().to_owned();
     let ended = program.interrupt();
     assert_eq!(ended.code(), 0, "{}", ended.stderr);
 
@@ -87,8 +89,14 @@ async fn queue_place_volume_loop_and_pause_outlive_the_bot() {
     let heard = control.hear(&ann, 1.0, "wav", None).await;
     assert!(heard.stat("packets") > 20.0, "it can be heard");
 
-    // Killed while it is paused: paused it comes back, silent, at the same place.
-    control.command(&ann, "pause", json!({})).await;
+    // Killed while it is paused: paused it comes back, silent, at the same place. The button that pauses it
+    // sits on a card from before the restart.
+    let press = json!({ "user_id": ann, "message_id": card, "custom_id": "music:toggle" });
+    let pressed = control.post("/components", press).await;
+    assert!(
+        pressed.to_string().contains("Paused: **first**"),
+        "{pressed}"
+    );
     let limit = Instant::now() + PATIENCE;
     let state = scene.path().join("data/plugins/music.sqlite-wal");
     let holds_pause = || {

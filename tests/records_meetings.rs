@@ -34,6 +34,21 @@ async fn start(control: &Control, who: &str) -> Value {
     answer
 }
 
+/// The message that shows how the recording goes.
+async fn panel(control: &Control) -> String {
+    let path = format!("/messages?channel_id={}", control.text_channel());
+    let messages = control.get(&path).await;
+    let all = messages
+        .as_array()
+        .or_else(|| messages["messages"].as_array());
+    let shows = |message: &&Value| message.to_string().contains("is being recorded");
+    let found = all.unwrap().iter().find(shows);
+    found.unwrap_or_else(|| panic!("{messages}"))["id"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
 /// A voice channel where nobody is recorded.
 async fn other_channel(control: &Control) -> String {
     let state = control.get("/state").await;
@@ -138,6 +153,25 @@ async fn everybody_has_a_track_of_their_own_and_who_opted_out_has_none() {
     }
     let refused = control.say(&ann, "voice leave", json!({})).await;
     assert!(refused.contains("a recording runs here"), "{refused}");
+
+    // The buttons of the panel; who came later, and who is elsewhere, press them as well.
+    let panel = panel(&control).await;
+    let press = async |who: &str, button: &str| {
+        let custom_id = format!("recorder:{button}");
+        let press = json!({ "user_id": who, "message_id": panel, "custom_id": custom_id });
+        control.post("/components", press).await.to_string()
+    };
+    for (who, button, words) in [
+        (&eve, "pause", "Only people in the recorded channel"),
+        (&ann, "pause", "Paused by"),
+        (&ann, "resume", "may not do this"),
+        (&boss, "resume", "goes on with the recording"),
+        (&ann, "stop", "may not do this"),
+        (&ann, "note", "Mark this moment"),
+    ] {
+        let answer = press(who, button).await;
+        assert!(answer.contains(words), "{button}: {answer}");
+    }
 
     tokio::join!(
         tone(&control, &ann, 440, 1.5),
