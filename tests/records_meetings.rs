@@ -34,19 +34,22 @@ async fn start(control: &Control, who: &str) -> Value {
     answer
 }
 
-/// The message that shows how the recording goes.
+/// The message that shows how the recording goes; it comes a moment after the answer.
 async fn panel(control: &Control) -> String {
     let path = format!("/messages?channel_id={}", control.text_channel());
-    let messages = control.get(&path).await;
-    let all = messages
-        .as_array()
-        .or_else(|| messages["messages"].as_array());
-    let shows = |message: &&Value| message.to_string().contains("is being recorded");
-    let found = all.unwrap().iter().find(shows);
-    found.unwrap_or_else(|| panic!("{messages}"))["id"]
-        .as_str()
-        .unwrap()
-        .to_owned()
+    let limit = Instant::now() + PATIENCE;
+    loop {
+        let messages = control.get(&path).await;
+        let all = messages
+            .as_array()
+            .or_else(|| messages["messages"].as_array());
+        let shows = |message: &&Value| message.to_string().contains("is being recorded");
+        if let Some(found) = all.unwrap().iter().find(shows) {
+            return found["id"].as_str().unwrap().to_owned();
+        }
+        assert!(Instant::now() < limit, "{messages}");
+        tokio::task::yield_now().await;
+    }
 }
 
 /// A voice channel where nobody is recorded.
