@@ -16,6 +16,7 @@ mod plugin;
 mod plugins;
 mod ready;
 mod recording;
+mod reload;
 mod run;
 mod serve;
 mod settings;

@@ -66,8 +66,8 @@ pub(super) enum PluginCommand {
     },
     /// Exchange one of the running bot for what its file holds now; it goes on where it was.
     Reload {
-        /// Its id.
-        id: String,
+        /// Its id. Without one, the bot reads bot.toml again and gives every plugin what has changed.
+        id: Option<String>,
     },
 }
 
@@ -84,7 +84,7 @@ pub(super) fn plugin(args: &PluginArgs) -> Result<(), Failure> {
             new::new(args, name, folder.as_deref(), sdk.as_deref())
         }
         PluginCommand::Build { folder, debug } => build::build(args, folder, *debug),
-        PluginCommand::Reload { id } => reload(args, id),
+        PluginCommand::Reload { id } => reload(args, id.as_deref()),
     }
 }
 
@@ -259,16 +259,19 @@ fn unknown(config: &Config, which: &str) -> Failure {
     )
 }
 
-fn reload(args: &PluginArgs, id: &str) -> Result<(), Failure> {
+fn reload(args: &PluginArgs, id: Option<&str>) -> Result<(), Failure> {
     let config = settings::load(&args.config)?;
     let answer = door::ask(&config.paths.data, &json!({ "reload": id }))?;
     let text = |key: &str| answer.get(key).and_then(Value::as_str).unwrap_or_default();
-    say(
-        args,
-        || answer.clone(),
-        || format!("`{}` runs again, version {}.", text("id"), text("version")),
-    );
-    Ok(())
+    let words = || match id {
+        Some(_) => format!("`{}` runs again, version {}.", text("id"), text("version")),
+        None => super::reload::words(&Ok(answer.clone())),
+    };
+    say(args, || answer.clone(), words);
+    match answer.get("failed").and_then(Value::as_array) {
+        Some(failed) if !failed.is_empty() => Err(Failure::said(Exit::Failed)),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -1,14 +1,16 @@
 //! The plugins this program has, linked in or from files: how they judge their settings, and what they are granted.
 
 use mynah_engine::{Bot, EventStream};
-use mynah_host::{About, Backend, Host, HostError, Options, PluginSpec, Scope};
+use mynah_host::{About, Backend, Host, HostError, Options, Order, PluginSpec, Scope};
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
 use crate::config::{
     ANY_NEED, CommandScope, Config, Plugin, PluginCheck, PluginFile, PluginFinding, Severity,
 };
 
 use super::exit::{Failure, chain};
+use super::reload;
 use super::settings::absolute;
 
 /// The plugins linked into this program.
@@ -184,11 +186,14 @@ pub(super) async fn start(
     config: &Config,
     bot: &Bot,
     events: EventStream,
+    orders: mpsc::Sender<Order>,
 ) -> Result<Host, Failure> {
     let options = Options {
         base_dir: config.folder.clone(),
         idle_leave: config.voice.idle_leave,
         stores: Some(config.paths.data.join("plugins")),
+        permissions: reload::permissions(&config.permissions, bot).await,
+        orders: Some(orders),
         commands: match config.discord.command_scope {
             CommandScope::Global => Scope::Global,
             // Without guilds to develop in (the embedded server makes its own), all there are.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use mynah_engine::{Bot, EventStream};
 use mynah_wire::UserId;
 use serde_json::json;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -14,6 +15,7 @@ use super::args::RunArgs;
 use super::exit::Failure;
 use super::login::{self, Place};
 use super::plugin::door::Door;
+use super::reload::Reloads;
 use super::{lock, logging, out, plugins, ready, settings, signals, song, welcome};
 
 /// A clean end takes this long at most: five silence frames, voice left, sockets closed. Whatever
@@ -100,8 +102,14 @@ async fn with_bot(
         Some(_) => find_song(config).await,
         None => None,
     };
-    let host = plugins::start(config, bot, events).await?;
-    let door = Door::open(&config.paths.data, &args.config);
+    let (orders, mut given) = mpsc::channel(mynah_host::MAX_ORDERS);
+    let host = plugins::start(config, bot, events, orders).await?;
+    let door = Door::open(&config.paths.data);
+    let reloads = Reloads {
+        config: args.config.clone(),
+        host: &host,
+        bot,
+    };
     if config.voice.realtime {
         let threads = bot.tick_stats().threads;
         let granted = threads.iter().filter(|thread| thread.fifo).count();
@@ -122,7 +130,8 @@ async fn with_bot(
     let ran = match announce(config, place, bot, song, args.ready_file.as_deref()).await {
         Ok(()) => tokio::select! {
             () = stop.cancelled() => Ok(()),
-            () = door.serve(&host) => Ok(()),
+            () = door.serve(&reloads) => Ok(()),
+            () = reloads.serve(&mut given) => Ok(()),
             reason = host.ended() => Err(login::ended(reason)),
         },
         failed => failed,

@@ -3,10 +3,12 @@
 //! The shipped `bot.toml` is generated from it ([`super::shipped`]), unknown keys are told from known
 //! ones by it, and every default is read from it by the same code that reads the file.
 
+mod permissions;
 mod recorder;
 mod soundboard;
 mod tts;
 
+use permissions::PERMISSIONS;
 use recorder::RECORDER;
 use soundboard::SOUNDBOARD;
 use tts::TTS;
@@ -106,6 +108,13 @@ pub const SECTIONS: &[Section] = &[
     Section {
         name: "voice.mix",
         docs: &["Who steps back for whom when several sounds play at once."],
+    },
+    Section {
+        name: "permissions",
+        docs: &[
+            "Who may do what. Owners may everything, those who may manage the server all but reload; `mynah",
+            "plugin reload` and `/bot reload` put changes into effect.",
+        ],
     },
     Section {
         name: "server",
@@ -546,7 +555,11 @@ const KEYS: &[Key] = &[
 
 /// Every key, in the order of the shipped file.
 pub fn all() -> impl Iterator<Item = &'static Key> {
-    KEYS.iter().chain(RECORDER).chain(SOUNDBOARD).chain(TTS)
+    KEYS.iter()
+        .chain(PERMISSIONS)
+        .chain(RECORDER)
+        .chain(SOUNDBOARD)
+        .chain(TTS)
 }
 
 /// Keys of the host that every plugin's table may have; all others are the plugin's own.

@@ -21,6 +21,7 @@ pub mod keys;
 mod mask;
 mod mix;
 mod parse;
+mod permissions;
 mod plugins;
 mod reader;
 mod sections;
@@ -34,8 +35,8 @@ use std::path::Path;
 pub use diagnostic::{Report, Severity};
 pub use plugins::{ANY_NEED, Plugin, PluginCheck, PluginFile, PluginFinding};
 pub use typed::{
-    Api, CommandScope, Config, Discord, HumanTalk, Log, LogFormat, LogLevel, Mix, Net, Paths,
-    Server, Status, StatusKind, Voice,
+    Api, CommandScope, Config, Discord, HumanTalk, Log, LogFormat, LogLevel, Mix, Net, Owners,
+    Paths, Permissions, Server, Status, StatusKind, Voice,
 };
 
 use document::Origin;

@@ -9,6 +9,7 @@ use super::discord::discord;
 use super::document::Node;
 use super::mix::mix;
 use super::parse::{self, Folders, Parsed, Problem};
+use super::permissions::permissions;
 use super::plugins::Plugin;
 use super::reader::Reader;
 use super::typed::{Config, Log, LogFormat, LogLevel, Net, Paths, Server, Voice};
@@ -47,6 +48,8 @@ pub(super) fn read(
     let log = log(reader);
     let net = net(reader);
     let voice = voice(reader);
+    let ids: Vec<String> = plugins.iter().map(|plugin| plugin.id.clone()).collect();
+    let permissions = permissions(reader, &ids);
     let server = server(reader);
     Some(Config {
         folder: base.to_owned(),
@@ -59,6 +62,7 @@ pub(super) fn read(
         log: log?,
         net: net?,
         voice: voice?,
+        permissions: permissions?,
         server: server?,
         plugins,
     })

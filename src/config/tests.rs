@@ -119,6 +119,38 @@ fn every_key_of_the_shipped_file_can_be_set_by_its_variable() {
 }
 
 #[test]
+fn who_may_do_what_is_read_and_every_mistake_is_named() {
+    let case = Case::new(
+        "[discord]\nowners = [\"11\", \"team\"]\n[permissions]\ndj_roles = [\"21\"]\n\
+         manager_roles = { recorder = [\"31\", \"32\"] }\nblocked_users = [\"41\"]\n",
+    );
+    let permissions = case.load(&[]).expect("fine").config.permissions;
+    assert!(permissions.owners.team);
+    assert_eq!(permissions.owners.ids, [11.into()]);
+    assert_eq!(permissions.dj_roles, [21.into()]);
+    assert_eq!(
+        permissions.manager_roles,
+        [("recorder".to_owned(), vec![31.into(), 32.into()])]
+    );
+    assert_eq!(permissions.blocked_users, [41.into()]);
+    let case = Case::new(
+        "[discord]\nowners = [\"me\"]\n[permissions]\ndj_roles = \"21\"\n\
+         manager_roles = { recoder = [\"31\"], tts = [4] }\nblocked = []\n",
+    );
+    let printed = case.fails(&[]);
+    for words in [
+        "`me` is not an id",
+        "expected a list",
+        "there is no plugin `recoder`",
+        "did you mean `recorder`?",
+        "expected an id as a string",
+        "unknown key `blocked`",
+    ] {
+        assert!(printed.contains(words), "{words}: {printed}");
+    }
+}
+
+#[test]
 fn all_errors_are_shown_at_once_with_line_caret_and_suggestion() {
     let case = Case::new(
         "schema = 2\n[discord]\napi = \"embeded\"\ntokn_file = 1\ndev_guilds = [1, \"x\"]\n\

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mynah_wire::{GuildId, Secret};
+use mynah_wire::{GuildId, RoleId, Secret, UserId};
 
 use super::plugins::Plugin;
 
@@ -22,6 +22,8 @@ pub struct Config {
     pub net: Net,
     /// `[voice]`
     pub voice: Voice,
+    /// `[permissions]`, and `owners` of `[discord]`.
+    pub permissions: Permissions,
     /// `[server]`
     pub server: Server,
     /// `[plugins.*]`, one for each plugin this program has.
@@ -165,6 +167,28 @@ pub struct Net {
     pub timeout: Duration,
     /// How often a download may be sent on.
     pub max_redirects: usize,
+}
+
+/// Who may do what.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Permissions {
+    /// They may everything.
+    pub owners: Owners,
+    /// Roles that decide for all who listen.
+    pub dj_roles: Vec<RoleId>,
+    /// Roles that manage a plugin, by its id.
+    pub manager_roles: Vec<(String, Vec<RoleId>)>,
+    /// Not served at all.
+    pub blocked_users: Vec<UserId>,
+}
+
+/// Who owns the bot; with nobody named, the owner of its application.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Owners {
+    /// By id.
+    pub ids: Vec<UserId>,
+    /// And everybody in the application's team.
+    pub team: bool,
 }
 
 /// `[voice]`

@@ -10,6 +10,7 @@ mod faults;
 mod from_files;
 mod mouths;
 mod ops;
+mod permissions;
 mod puppet;
 mod reloads;
 mod voice;

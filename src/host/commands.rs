@@ -9,13 +9,12 @@ mod bot;
 mod help;
 mod voice;
 
-use crate::{Call, hub::Hub, link::Link};
-use mynah_wire::{GuildId, UserId};
+use crate::{Call, hub::Hub, link::Link, tiers::MANAGES};
+use mynah_plugin::Tier;
+use mynah_wire::{ChannelId, GuildId, UserId};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// Discord's permission bits of those who may manage the server (protocol/rest.md section 6).
-const MANAGES: u64 = 1 << 3 | 1 << 5;
 /// Administrator, Manage Server, or Move Members: who may send the bot about.
 const MOVES: u64 = MANAGES | 1 << 24;
 
@@ -30,6 +29,8 @@ pub(crate) struct Question {
     pub(crate) user: Option<UserId>,
     /// What they may do there.
     pub(crate) permissions: u64,
+    /// Who they are to this bot.
+    pub(crate) tier: Option<Tier>,
     /// Command, subcommand and options, as Discord sends them.
     pub(crate) data: Value,
 }
@@ -62,8 +63,11 @@ async fn say(hub: &Hub, links: &[Arc<Link>], question: &Question) -> String {
 }
 
 /// What fits what is being typed.
-pub(crate) fn offer(hub: &Arc<Hub>, question: &Question) {
-    let choices = help::offers(&hub.directory().list, question);
+pub(crate) fn offer(hub: &Arc<Hub>, links: &[Arc<Link>], question: &Question) {
+    let choices = match question.data.get("name").and_then(Value::as_str) {
+        Some("bot") => bot::offers(links, question),
+        _ => help::offers(&hub.directory().list, question),
+    };
     let Some(open) = hub.interactions().take(question.id) else {
         return;
     };
@@ -98,12 +102,26 @@ impl Question {
         options.iter().find(named)?.get("value")?.as_str()
     }
 
-    /// The person an option of the subcommand names.
-    fn person(&self, option: &str) -> Option<UserId> {
+    /// What an option of the subcommand holds.
+    fn option(&self, option: &str) -> Option<&str> {
         let (_, options) = self.subcommand()?;
         let named = |one: &&Value| one.get("name").and_then(Value::as_str) == Some(option);
-        let id = options.iter().find(named)?.get("value")?.as_str()?;
-        id.parse().ok()
+        options.iter().find(named)?.get("value")?.as_str()
+    }
+
+    /// The person an option of the subcommand names.
+    fn person(&self, option: &str) -> Option<UserId> {
+        self.option(option)?.parse().ok()
+    }
+
+    /// The channel an option of the subcommand names.
+    fn channel(&self, option: &str) -> Option<ChannelId> {
+        self.option(option)?.parse().ok()
+    }
+
+    /// May send the bot about: those who may move people, the DJs, and who is above them.
+    fn moves(&self) -> bool {
+        self.permissions & MOVES != 0 || self.tier.is_some_and(|tier| tier >= Tier::Dj)
     }
 }
 
@@ -118,6 +136,7 @@ mod tests {
             guild: None,
             user: None,
             permissions: 0,
+            tier: None,
             data,
         }
     }

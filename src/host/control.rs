@@ -47,6 +47,15 @@ pub(crate) struct Fresh {
     pub(crate) answer: oneshot::Sender<Result<(), String>>,
 }
 
+/// Other settings for a plugin that runs, and who wants to know what came of it.
+#[derive(Debug)]
+pub(crate) struct NewSettings {
+    pub(crate) config: String,
+    /// `Ok(false)`: it has to be started anew for these. Words when it refuses them and goes on with the
+    /// old ones.
+    pub(crate) answer: oneshot::Sender<Result<bool, String>>,
+}
+
 /// A thread that is up, and how to learn of its beginning and end.
 pub(crate) struct Running {
     pub(crate) thread: JoinHandle<()>,
@@ -100,6 +109,7 @@ impl Control {
             match self.link.mailbox.take(deadline) {
                 Some(Mail::Stop(why)) => return self.stop(why),
                 Some(Mail::Reload(fresh)) => self.reload(*fresh),
+                Some(Mail::Settings(new)) => self.settings(*new),
                 Some(mail) => self.handle(mail),
                 None => self.supervisor.handle(clock::now(), Input::Tick),
             }
@@ -213,6 +223,30 @@ impl Control {
         }
     }
 
+    fn settings(&mut self, new: NewSettings) {
+        let NewSettings { config, answer } = new;
+        let Some(instance) = &self.instance else {
+            // Whatever keeps it from running, the next start has them.
+            self.config = config;
+            let _ = answer.send(Ok(true));
+            return;
+        };
+        let outcome = self
+            .link
+            .timed("new settings", || instance.settings(&config));
+        let outcome = match outcome {
+            Ok(()) => {
+                self.config = config;
+                Ok(true)
+            }
+            Err((abi::E_UNSUPPORTED, _)) => Ok(false),
+            Err((_, why)) => Err(why),
+        };
+        let _ = answer.send(outcome);
+        self.save_at = self.save_at.or_else(|| Some(clock::now() + SAVE_AFTER));
+        self.look_for_a_fault();
+    }
+
     fn first_start_is_over(&mut self) {
         if let Some(started) = self.started.take() {
             let _ = started.send(());
@@ -260,7 +294,7 @@ impl Control {
             Mail::Done { op, status, body } => {
                 self.link.timed("done", || instance.done(op, status, &body));
             }
-            Mail::Fault | Mail::Stop(_) | Mail::Reload(_) => {}
+            Mail::Fault | Mail::Stop(_) | Mail::Reload(_) | Mail::Settings(_) => {}
         }
         self.save_at = self.save_at.or_else(|| Some(clock::now() + SAVE_AFTER));
         self.look_for_a_fault();

@@ -23,6 +23,15 @@ impl Backend {
         }
     }
 
+    /// Whether both are the same code: one table, or files with the same bytes.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Static(one), Self::Static(other)) => std::ptr::eq(*one, *other),
+            (Self::Native(one), Self::Native(other)) => one.sha256() == other.sha256(),
+            _ => false,
+        }
+    }
+
     /// The file it was loaded from; `None` when it is linked into the bot.
     #[must_use]
     pub fn library(&self) -> Option<&'static Library> {

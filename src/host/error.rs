@@ -29,6 +29,14 @@ pub enum HostError {
         /// Why.
         reason: String,
     },
+    /// It goes on with the settings it had.
+    #[error("plugin `{plugin}` does not take its new settings: {reason}")]
+    Settings {
+        /// Its id.
+        plugin: String,
+        /// Why.
+        reason: String,
+    },
     /// A thread could not be started.
     #[error("no thread for plugin `{plugin}`")]
     Thread {
@@ -49,6 +57,7 @@ impl HostError {
             }
             Self::Unknown(_) => "`mynah plugin list` shows those that there are",
             Self::Reload { .. } => "the one that ran before goes on; mend the new one",
+            Self::Settings { .. } => "it goes on with those it had; mend its table in bot.toml",
             Self::SameId(_) => "switch one of them off in bot.toml",
             Self::Thread { .. } => "raise the limit of threads for this user",
         }

@@ -1,7 +1,7 @@
 //! What all plugins share: the runner, who waits for an answer, whose track it is.
 
 use crate::{
-    Call, Outcome, Runner,
+    Call, Order, Outcome, Permissions, Runner,
     directory::Directory,
     interactions::{Interactions, Open},
     link::Link,
@@ -14,7 +14,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
-use tokio::{runtime::Handle, sync::Notify};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, mpsc},
+};
 
 /// Events of tracks nobody owns yet: `play` has not come back to the plugin. More are not real.
 const MAX_ORPHANS: usize = 256;
@@ -30,6 +33,9 @@ pub(crate) struct Hub {
     tracks: Mutex<Tracks>,
     directory: Mutex<Directory>,
     pins: Mutex<Pins>,
+    permissions: Mutex<Arc<Permissions>>,
+    /// Who carries out owners' orders.
+    pub(crate) orders: Option<mpsc::Sender<Order>>,
     /// Some plugin has new commands.
     pub(crate) commands_changed: Notify,
 }
@@ -55,6 +61,8 @@ impl Hub {
             tracks: Mutex::default(),
             directory: Mutex::default(),
             pins: Mutex::default(),
+            permissions: Mutex::default(),
+            orders: None,
             commands_changed: Notify::new(),
         }
     }
@@ -65,6 +73,15 @@ impl Hub {
 
     pub(crate) fn pins(&self) -> MutexGuard<'_, Pins> {
         lock(&self.pins)
+    }
+
+    /// Who may do what now.
+    pub(crate) fn permissions(&self) -> Arc<Permissions> {
+        lock(&self.permissions).clone()
+    }
+
+    pub(crate) fn set_permissions(&self, permissions: Permissions) {
+        *lock(&self.permissions) = Arc::new(permissions);
     }
 
     pub(crate) fn directory(&self) -> MutexGuard<'_, Directory> {

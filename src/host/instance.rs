@@ -79,12 +79,50 @@ impl Instance {
             json: abi::Bytes::of(event.json.as_bytes()),
             session: event.session,
             at_us: event.at_us,
+            tier: event.tier,
         };
         // SAFETY: header: the event lives for the call.
         self.call(
             |table| table.event,
             |event, this| unsafe { event(this, &raw const raw) },
         );
+    }
+
+    /// Other settings, that `check` has found good. Status and words when it can not;
+    /// `abi::E_UNSUPPORTED` when it has to be started anew for them.
+    pub(crate) fn settings(&self, config: &str) -> Result<(), (abi::Status, String)> {
+        let id = abi::Str::of(abi::EXT_SETTINGS);
+        let offered = self.call(
+            |table| table.extension,
+            // SAFETY: header: the id lives for the call.
+            |extension, this| unsafe { extension(this, id) },
+        );
+        let offered = offered.unwrap_or(std::ptr::null()).cast::<abi::Settings>();
+        let no = || (abi::E_UNSUPPORTED, String::new());
+        if offered.is_null() {
+            return Err(no());
+        }
+        // SAFETY: header: an extension's table lives as long as its instance; every one begins with its
+        // size, which is looked at before the rest.
+        let set = unsafe {
+            let size = (&raw const (*offered).size).read() as usize;
+            let whole = size >= size_of::<abi::Settings>();
+            whole.then(|| (&raw const (*offered).set).read()).flatten()
+        };
+        let mut words: Vec<u8> = Vec::new();
+        let status = self.call(
+            |_| set,
+            |set, this| {
+                let config = abi::Bytes::of(config.as_bytes());
+                // SAFETY: header: slices live for the call; `put` gets the Vec it expects.
+                unsafe { set(this, config, put, (&raw mut words).cast()) }
+            },
+        );
+        match status {
+            Some(status) if status >= 0 => Ok(()),
+            Some(status) => Err((status, String::from_utf8_lossy(&words).into_owned())),
+            None => Err(no()),
+        }
     }
 
     pub(crate) fn run(&self, task: u64) {

@@ -30,6 +30,7 @@ mod library;
 mod link;
 mod mailbox;
 mod mouths;
+mod orders;
 mod pins;
 mod registrar;
 mod reload;
@@ -40,6 +41,7 @@ mod sound;
 mod store;
 mod supervisor;
 mod table;
+mod tiers;
 
 pub use call::{Attached, Call, Ingest, Play, What};
 pub use entry::{About, Backend, Need, check, check_grants, describe, intents};
@@ -47,9 +49,12 @@ pub use error::{HostError, OpError};
 pub use library::{Library, load, sha256_of};
 pub use link::PluginState;
 pub use mynah_plugin::Diagnostic;
+pub use orders::{MAX_ORDERS, Order};
 pub use registrar::Scope;
+pub use reload::Change;
 pub use report::PluginReport;
 pub use runner::{BoxFuture, Listens, Outcome, Runner};
+pub use tiers::Permissions;
 
 use control::{Control, Running};
 use entry::Loaded;
@@ -117,12 +122,24 @@ pub struct Options {
     pub idle_leave: Option<Duration>,
     /// Where plugins keep things, one file each; `None` keeps them in memory only.
     pub stores: Option<PathBuf>,
+    /// Who may do what.
+    pub permissions: Permissions,
+    /// Who carries out what owners order by `/bot reload`; `None` is nobody.
+    pub orders: Option<mpsc::Sender<Order>>,
+}
+
+/// What a plugin runs with now.
+struct Seat {
+    about: About,
+    entry: Backend,
+    config: Value,
 }
 
 /// The running plugins.
 pub struct Host {
     links: Arc<[Arc<Link>]>,
-    abouts: Vec<Mutex<About>>,
+    hub: Arc<Hub>,
+    seats: Vec<Mutex<Seat>>,
     /// As bot.toml had them when each was started.
     granted: Vec<Vec<String>>,
     running: Vec<Running>,
@@ -170,15 +187,18 @@ impl Host {
         // For ourselves and every plugin linked into us (architecture C5.3).
         mynah_plugin::install_hook();
         let runtime = tokio::runtime::Handle::current();
-        let hub = Arc::new(Hub::new(runner, runtime, clock::now()));
+        let mut hub = Hub::new(runner, runtime, clock::now());
+        hub.set_permissions(options.permissions);
+        hub.orders = options.orders;
+        let hub = Arc::new(hub);
         let mut links: Vec<Arc<Link>> = Vec::new();
-        let mut abouts: Vec<About> = Vec::new();
+        let mut seats: Vec<Seat> = Vec::new();
         let mut granted = Vec::new();
         let mut threads = Vec::new();
         for spec in plugins {
             let loaded = Loaded::new(spec.entry)?;
             let about = loaded.about.clone();
-            if abouts.iter().any(|other| other.id == about.id) {
+            if seats.iter().any(|other| other.about.id == about.id) {
                 return Err(HostError::SameId(about.id));
             }
             let grants = Grants::new(&about.id, &spec.grants, &options.base_dir);
@@ -199,7 +219,11 @@ impl Host {
             ));
             threads.push((loaded, link.clone(), spec.config.to_string(), refused));
             links.push(link);
-            abouts.push(about);
+            seats.push(Seat {
+                about,
+                entry: spec.entry,
+                config: spec.config,
+            });
             granted.push(spec.grants);
         }
         let links: Arc<[Arc<Link>]> = links.into();
@@ -212,7 +236,8 @@ impl Host {
         };
         let mut host = Self {
             links,
-            abouts: abouts.into_iter().map(Mutex::new).collect(),
+            hub: hub.clone(),
+            seats: seats.into_iter().map(Mutex::new).collect(),
             granted,
             running: Vec::new(),
             tasks: Vec::new(),
@@ -258,8 +283,8 @@ impl Host {
     /// How every plugin is doing, in the order given to [`Host::start`].
     #[must_use]
     pub fn report(&self) -> Vec<PluginReport> {
-        let both = self.links.iter().zip(&self.abouts);
-        both.map(|(link, about)| PluginReport::of(link, &lock(about)))
+        let both = self.links.iter().zip(&self.seats);
+        both.map(|(link, seat)| PluginReport::of(link, &lock(seat).about))
             .collect()
     }
 

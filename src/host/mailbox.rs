@@ -11,7 +11,10 @@ use std::{
     time::Instant,
 };
 
-use crate::{clock, control::Fresh};
+use crate::{
+    clock,
+    control::{Fresh, NewSettings},
+};
 use mynah_plugin::abi;
 
 /// Events kept for a plugin that is busy.
@@ -26,6 +29,8 @@ pub(crate) enum Mail {
     Stop(u32),
     /// Another table takes over.
     Reload(Box<Fresh>),
+    /// Other settings.
+    Settings(Box<NewSettings>),
     /// The instance died outside this thread.
     Fault,
     /// An op finished.
@@ -52,6 +57,8 @@ pub(crate) struct Event {
     pub(crate) at_us: u64,
     /// Set for interactions: a person waits for this one.
     pub(crate) interaction: Option<u64>,
+    /// Of an interaction: what its person may do, `abi::TIER_…`.
+    pub(crate) tier: u32,
 }
 
 /// What became of a posted event.
@@ -70,6 +77,7 @@ struct Queues {
     open: bool,
     stop: Option<u32>,
     reload: Option<Box<Fresh>>,
+    settings: Option<Box<NewSettings>>,
     fault: bool,
     done: VecDeque<(u64, abi::Status, String)>,
     wakes: VecDeque<u64>,
@@ -163,6 +171,13 @@ impl Mailbox {
         self.ready.notify_one();
     }
 
+    /// After a reload and before everything else; one that still waits is displaced, which its sender
+    /// learns.
+    pub(crate) fn settings(&self, new: NewSettings) {
+        self.queues().settings = Some(Box::new(new));
+        self.ready.notify_one();
+    }
+
     /// Another instance takes over: what was meant for the old one alone goes, events stay. The
     /// interactions among them.
     pub(crate) fn renew(&self) -> Vec<u64> {
@@ -223,6 +238,9 @@ impl Queues {
         if let Some(fresh) = self.reload.take() {
             return Some(Mail::Reload(fresh));
         }
+        if let Some(new) = self.settings.take() {
+            return Some(Mail::Settings(new));
+        }
         if std::mem::take(&mut self.fault) {
             return Some(Mail::Fault);
         }
@@ -253,6 +271,7 @@ impl Queues {
                 session: 0,
                 at_us,
                 interaction: None,
+                tier: abi::TIER_UNKNOWN,
             };
             return Some(Mail::Event(event));
         }
@@ -273,6 +292,7 @@ mod tests {
             session: 0,
             at_us: n,
             interaction: Some(n),
+            tier: abi::TIER_UNKNOWN,
         }
     }
 

@@ -9,10 +9,11 @@ use crate::{
     interactions::HOST,
     link::Link,
     mailbox::Event,
+    tiers::Person,
 };
 use mynah_engine::{Event as Incoming, StopReason, TrackEvent, VoiceEvent};
-use mynah_plugin::abi;
-use mynah_wire::GuildId;
+use mynah_plugin::{Tier, abi};
+use mynah_wire::{GuildId, RoleId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
@@ -45,6 +46,8 @@ struct Asked {
     kind: u8,
     guild_id: Option<GuildId>,
     member: Option<Member>,
+    /// In a private chat.
+    user: Option<Somebody>,
     #[serde(default)]
     data: Value,
 }
@@ -52,14 +55,22 @@ struct Asked {
 /// Who asked, in a server.
 #[derive(Deserialize)]
 struct Member {
-    user: Person,
+    user: Somebody,
     /// A decimal number.
     #[serde(default)]
     permissions: String,
+    #[serde(default)]
+    roles: Vec<RoleId>,
+}
+
+impl Member {
+    fn permissions(&self) -> u64 {
+        self.permissions.parse().unwrap_or(0)
+    }
 }
 
 #[derive(Deserialize)]
-struct Person {
+struct Somebody {
     id: mynah_wire::UserId,
 }
 
@@ -216,7 +227,24 @@ impl Router {
             session: guild.map_or(0, GuildId::get),
             at_us: clock::us_since(self.hub.origin),
             interaction: None,
+            tier: abi::TIER_UNKNOWN,
         }
+    }
+
+    /// What the person of an interaction may do with the plugin that is meant; `None` when they are
+    /// blocked. In private chats nobody but an owner is anything.
+    fn tier(&self, plugin: &str, asked: &Asked) -> Option<u32> {
+        let permissions = self.hub.permissions();
+        let who = asked.member.as_ref();
+        let Some(user) = who.map(|member| &member.user).or(asked.user.as_ref()) else {
+            return Some(abi::TIER_UNKNOWN);
+        };
+        let person = Person {
+            user: user.id,
+            roles: who.map_or(&[], |member| &member.roles),
+            permissions: who.map_or(0, Member::permissions),
+        };
+        permissions.tier(plugin, person).map(Tier::to_abi)
     }
 
     /// Commands and autocompletion by the command's name, components and dialogs by their prefix.
@@ -242,19 +270,27 @@ impl Router {
         self.hub
             .interactions()
             .begin(clock::now(), id, &asked.token, asked.kind, index);
+        let Some(tier) = self.tier(link.map_or("", |link| &link.id), &asked) else {
+            let open = self.hub.interactions().take(id);
+            if let Some(open) = open {
+                self.hub
+                    .answer(&open, "Those who run this bot do not let you use it.");
+            }
+            return;
+        };
         if owner == Some(Owner::Host) {
             let member = asked.member.as_ref();
-            let permissions = member.and_then(|member| member.permissions.parse().ok());
             let question = Question {
                 id,
                 guild: asked.guild_id,
                 user: member.map(|member| member.user.id),
-                permissions: permissions.unwrap_or(0),
+                permissions: member.map_or(0, Member::permissions),
+                tier: Tier::from_abi(tier),
                 data: asked.data,
             };
             return match asked.kind {
                 COMMAND => commands::answer(&self.hub, &self.links, question),
-                _ => commands::offer(&self.hub, &question),
+                _ => commands::offer(&self.hub, &self.links, &question),
             };
         }
         let Some(link) = link else {
@@ -268,6 +304,7 @@ impl Router {
         };
         let mut event = self.event(abi::EVENT_DISCORD, &name, json, None);
         event.interaction = Some(id);
+        event.tier = tier;
         link.deliver(event);
     }
 

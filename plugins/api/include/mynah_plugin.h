@@ -27,7 +27,7 @@ extern "C" {
 
 #define MYNAH_MAGIC 0x31504242u            /* "BBP1" */
 #define MYNAH_MAJOR 1
-#define MYNAH_MINOR 2                      /* 1: the ops and arguments marked so below
+#define MYNAH_MINOR 3                      /* 1: the ops and arguments marked so below
                                               2: mynah.audio/1 is offered */
 #define MYNAH_FRAMES 960u                  /* 20 ms at 48 kHz */
 #define MYNAH_UNWINDS 1u                   /* entry.flags: a panic inside is caught inside. C: set it. */
@@ -88,7 +88,12 @@ typedef struct mynah_event {
   mynah_bytes json;
   uint64_t session;                        /* guild, or 0 */
   uint64_t at_us;
+  uint32_t tier;                           /* minor 3; of an interaction: MYNAH_TIER_..., what its person may do */
 } mynah_event;
+
+enum { MYNAH_TIER_UNKNOWN = 0,             /* no interaction, or the host does not say */
+       MYNAH_TIER_MEMBER = 1, MYNAH_TIER_OPEN = 2, /* others decide; nobody is named DJ: everybody does */
+       MYNAH_TIER_DJ = 3, MYNAH_TIER_MANAGER = 4, MYNAH_TIER_ADMIN = 5, MYNAH_TIER_OWNER = 6 };
 
 enum { MYNAH_WHY_SHUTDOWN = 0, MYNAH_WHY_RELOAD = 1, MYNAH_WHY_DISABLED = 2 };
 
@@ -104,6 +109,13 @@ typedef struct mynah_instance {            /* owned by the plugin; every functio
   void         (*destroy)(void *self);                     /* very last call */
   const void  *(*extension)(void *self, mynah_str id);
 } mynah_instance;
+
+/* ---- extension "mynah.settings/1" (instance), minor 3: new settings without a new start ---------- */
+typedef struct mynah_settings {
+  uint32_t size;
+  mynah_status (*set)(void *self, mynah_bytes config, mynah_put err, void *err_sink); /* [control] config has passed
+                                              check(); MYNAH_E_UNSUPPORTED: start me anew; <0: nothing changed */
+} mynah_settings;
 
 typedef struct mynah_entry {               /* the one exported symbol */
   uint32_t magic; uint16_t major, minor; uint32_t size, flags;

@@ -18,7 +18,7 @@ pub const MAGIC: u32 = 0x3150_4242;
 /// Version of the table. Another major version is another table and another symbol.
 pub const MAJOR: u16 = 1;
 /// Revision of the table within [`MAJOR`]; never compared for refusal.
-pub const MINOR: u16 = 2;
+pub const MINOR: u16 = 3;
 /// Frames (of two channels) in one block: 20 ms at 48 kHz.
 pub const FRAMES: u32 = 960;
 /// [`Entry::flags`]: built with `panic = "unwind"`. Without it a panic would end the whole bot
@@ -52,6 +52,21 @@ pub const EVENT_DISCORD: u32 = 0;
 /// [`Event::kind`]: an event of the bot itself (`mynah.track`, `mynah.voice`, `mynah.lost`).
 pub const EVENT_MYNAH: u32 = 1;
 
+/// [`Event::tier`]: not an interaction, or a host that does not say.
+pub const TIER_UNKNOWN: u32 = 0;
+/// [`Event::tier`]: somebody, where others decide.
+pub const TIER_MEMBER: u32 = 1;
+/// [`Event::tier`]: somebody, where nobody is named DJ and so everybody decides.
+pub const TIER_OPEN: u32 = 2;
+/// [`Event::tier`]: a DJ.
+pub const TIER_DJ: u32 = 3;
+/// [`Event::tier`]: a manager of this plugin.
+pub const TIER_MANAGER: u32 = 4;
+/// [`Event::tier`]: may manage the server.
+pub const TIER_ADMIN: u32 = 5;
+/// [`Event::tier`]: owns the bot.
+pub const TIER_OWNER: u32 = 6;
+
 /// [`Instance::stop`]: the bot is shutting down.
 pub const WHY_SHUTDOWN: u32 = 0;
 /// [`Instance::stop`]: a newer copy of the plugin takes over.
@@ -78,6 +93,8 @@ pub const EXT_COMMANDS: &str = "mynah.commands/1";
 pub const EXT_LIFE: &str = "mynah.life/1";
 /// Id of the extension for a plugin's own sound ([`Audio`]).
 pub const EXT_AUDIO: &str = "mynah.audio/1";
+/// Id of the extension that an instance offers to take new settings while it runs ([`Settings`]).
+pub const EXT_SETTINGS: &str = "mynah.settings/1";
 /// Id of the extension whose pointer is the host's own [`crate::IMAGE`]: equal addresses mean that
 /// plugin and host are one image and share one panic hook. Never dereferenced.
 pub const EXT_IMAGE: &str = "mynah.image/1";
@@ -247,6 +264,9 @@ pub struct Event {
     pub session: u64,
     /// When it arrived, on the clock of [`Host::now_us`].
     pub at_us: u64,
+    /// Minor 3. What the person of an interaction may do with this plugin, as bot.toml and the server
+    /// have it at that moment: one of the `TIER_` constants, each including those below it.
+    pub tier: u32,
 }
 
 /// One running plugin, owned by the plugin; every function `[control]`.
@@ -274,6 +294,19 @@ pub struct Instance {
     pub destroy: Option<unsafe extern "C" fn(*mut c_void)>,
     /// An extension the plugin offers, or NULL.
     pub extension: Option<unsafe extern "C" fn(*mut c_void, Str) -> *const c_void>,
+}
+
+/// Extension [`EXT_SETTINGS`] of an instance: it takes new settings without being started anew, so
+/// that its sources, its sinks and its work go on. Minor 3.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Settings {
+    /// Bytes of this struct as the plugin knows it.
+    pub size: u32,
+    /// `[control]` Instance, its table as JSON, and where words go when it can not. The table was found
+    /// good by [`Entry::check`]. [`E_UNSUPPORTED`]: it has to be started anew for these. Any other
+    /// failure: nothing has changed.
+    pub set: Option<unsafe extern "C" fn(*mut c_void, Bytes, Put, *mut c_void) -> Status>,
 }
 
 /// The one exported symbol, `mynah_entry_v1__<crate>`.

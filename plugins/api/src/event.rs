@@ -1,6 +1,6 @@
 //! What happens, as a plugin sees it.
 
-use crate::{ChannelId, Error, GuildId, Host, Interaction, Result, Track, UserId, abi};
+use crate::{ChannelId, Error, GuildId, Host, Interaction, Result, Tier, Track, UserId, abi};
 use serde::{Deserialize, de::DeserializeOwned};
 
 /// Something that happened.
@@ -179,7 +179,8 @@ impl<'a> Event<'a> {
         };
         match (event.kind, name) {
             (abi::EVENT_DISCORD, "INTERACTION_CREATE") => {
-                Interaction::parse(json, host.clone()).map(Self::Interaction)
+                let tier = Tier::from_abi(event.tier);
+                Interaction::parse(json, tier, host.clone()).map(Self::Interaction)
             }
             (abi::EVENT_DISCORD, _) => Ok(Self::Discord(dispatch)),
             (_, "mynah.track") => Ok(Self::Track(track(dispatch.json()?))),

@@ -1,7 +1,7 @@
 //! A person's use of a command, a button or a dialog (protocol/rest.md section 5): reading it.
 //! Answering it is in `answer.rs`.
 
-use crate::{ChannelId, GuildId, Host, MessageId, Result, RoleId, UserId};
+use crate::{ChannelId, GuildId, Host, MessageId, Result, RoleId, Tier, UserId};
 use serde::Deserialize;
 use serde_json::Value;
 use std::{fmt, sync::Arc};
@@ -34,6 +34,7 @@ pub(crate) struct Inner {
     pub(crate) json: Json,
     /// `play`, or `record start` for a subcommand.
     path: String,
+    pub(crate) tier: Option<Tier>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -132,11 +133,16 @@ pub struct Attachment {
 
 /// Reading.
 impl Interaction {
-    pub(crate) fn parse(json: &[u8], host: Host) -> Result<Self> {
+    pub(crate) fn parse(json: &[u8], tier: Option<Tier>, host: Host) -> Result<Self> {
         let json: Json = serde_json::from_slice(json)?;
         let path = path(&json.data);
         Ok(Self {
-            inner: Arc::new(Inner { host, json, path }),
+            inner: Arc::new(Inner {
+                host,
+                json,
+                path,
+                tier,
+            }),
         })
     }
 
@@ -313,14 +319,6 @@ impl Interaction {
     #[must_use]
     pub fn role(&self, name: &str) -> Option<RoleId> {
         self.text(name)?.parse().ok()
-    }
-
-    /// True for those who may manage the server: Administrator or Manage Server.
-    #[must_use]
-    pub fn manages(&self) -> bool {
-        const ADMINISTRATOR: u64 = 1 << 3;
-        const MANAGE_GUILD: u64 = 1 << 5;
-        self.permissions() & (ADMINISTRATOR | MANAGE_GUILD) != 0
     }
 
     /// An attachment option.

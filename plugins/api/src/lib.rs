@@ -57,6 +57,7 @@ mod sound;
 mod store;
 mod strict;
 pub mod testing;
+mod tier;
 mod voice;
 mod words;
 
@@ -81,6 +82,7 @@ pub use sound::{
     BANDS, ChannelMix, Curve, Fade, Filters, Karaoke, Lane, LowPass, Rotation, Timescale, Tremolo,
 };
 pub use store::{Entry, Store};
+pub use tier::Tier;
 pub use voice::{File, Files, Listing, MediaInfo, PlayOptions, Playable, Voice, VoiceState};
 #[doc(hidden)]
 pub use words::nearest;

@@ -36,6 +36,18 @@ pub trait Plugin: Sized + Send + 'static {
         Ok(())
     }
 
+    /// Takes new settings while it runs, after `check` found nothing: the operator has changed bot.toml
+    /// and said so. Sources, sinks and tasks go on. Without this the host starts the plugin anew with
+    /// them, from its saved state.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`]: start me anew for these. Anything else: nothing has changed, which the
+    /// operator is told.
+    fn reconfigure(&mut self, cx: &mut Cx<'_, Self>, config: Self::Config) -> Result<()> {
+        let _ = (cx, config);
+        Err(Error::Unsupported("new settings while it runs".into()))
+    }
+
     /// What to start from next time. Called now and then, and before a stop; must change nothing.
     ///
     /// # Errors

@@ -71,6 +71,14 @@ impl<P: Plugin> State<P> {
         Ok(())
     }
 
+    fn settings(&mut self, config: &[u8]) -> Result<()> {
+        let config = config::read::<P::Config>(config).map_err(config::words)?;
+        match self.parts() {
+            Some((plugin, mut cx)) => plugin.reconfigure(&mut cx, config),
+            None => Err(crate::Error::Closed("it has not started".into())),
+        }
+    }
+
     fn save(&mut self) -> Result<Saved> {
         self.plugin
             .as_mut()
@@ -143,7 +151,7 @@ fn table<P: Plugin>() -> abi::Instance {
         save: Some(save::<P>),
         stop: Some(stop::<P>),
         destroy: Some(destroy::<P>),
-        extension: Some(extension),
+        extension: Some(extension::<P>),
     }
 }
 
@@ -171,7 +179,31 @@ unsafe extern "C" fn start<P: Plugin>(
 
 unsafe extern "C" fn event<P: Plugin>(body: *mut c_void, event: *const abi::Event) {
     // SAFETY: the host calls as the header says; the event is readable for the call.
-    unsafe { enter::<P, _>(body, (), |state| state.event(&*event)) }
+    unsafe { enter::<P, _>(body, (), |state| state.event(&whole(event))) }
+}
+
+/// An event of an older host is shorter: what it does not say is 0.
+///
+/// # Safety
+/// `event` is readable as far as its own `size` says.
+unsafe fn whole(event: *const abi::Event) -> abi::Event {
+    let mut whole = abi::Event {
+        size: 0,
+        kind: 0,
+        name: abi::Str::of(""),
+        json: abi::Bytes::of(&[]),
+        session: 0,
+        at_us: 0,
+        tier: abi::TIER_UNKNOWN,
+    };
+    // SAFETY: promised by the caller; every event begins with its size, and no more is copied than
+    // both sides have.
+    unsafe {
+        let size = (&raw const (*event).size).read() as usize;
+        let both = size.min(size_of::<abi::Event>());
+        core::ptr::copy_nonoverlapping(event.cast::<u8>(), (&raw mut whole).cast::<u8>(), both);
+    }
+    whole
 }
 
 unsafe extern "C" fn run<P: Plugin>(body: *mut c_void, task: u64) {
@@ -248,8 +280,43 @@ unsafe extern "C" fn destroy<P: Plugin>(body: *mut c_void) {
     host.close();
 }
 
-unsafe extern "C" fn extension(_: *mut c_void, _: abi::Str) -> *const c_void {
-    core::ptr::null()
+unsafe extern "C" fn extension<P: Plugin>(_: *mut c_void, id: abi::Str) -> *const c_void {
+    // SAFETY: readable for the call.
+    match unsafe { id.read() } {
+        Some(abi::EXT_SETTINGS) => (&raw const *Table::<P>::SETTINGS).cast(),
+        _ => core::ptr::null(),
+    }
+}
+
+/// The tables of one type of plugin.
+struct Table<P>(core::marker::PhantomData<P>);
+
+impl<P: Plugin> Table<P> {
+    const SETTINGS: &'static abi::Settings = &abi::Settings {
+        size: size_of::<abi::Settings>() as u32,
+        set: Some(settings::<P>),
+    };
+}
+
+unsafe extern "C" fn settings<P: Plugin>(
+    body: *mut c_void,
+    config: abi::Bytes,
+    err: abi::Put,
+    sink: *mut c_void,
+) -> abi::Status {
+    // SAFETY: the host calls as the header says; slices are readable for the call.
+    unsafe {
+        let result = enter::<P, _>(body, Err(None), |state| {
+            state.settings(config.read()).map_err(Some)
+        });
+        let (status, words) = match result {
+            Ok(()) => return abi::OK,
+            Err(Some(error)) => (error.status(), error.to_string()),
+            Err(None) => (abi::E_PANIC, "it panicked over its new settings".to_owned()),
+        };
+        err(sink, abi::Bytes::of(words.as_bytes()));
+        status
+    }
 }
 
 /// # Safety

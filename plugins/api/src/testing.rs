@@ -31,7 +31,7 @@ mod ear;
 mod mouth;
 mod store;
 
-use crate::{Error, Result, Saved, Why, abi, host::put_vec};
+use crate::{Error, Result, Saved, Tier, Why, abi, host::put_vec};
 use core::ffi::c_void;
 use serde_json::{Value, json};
 use std::{
@@ -71,6 +71,7 @@ pub struct Stage {
     instance: *mut abi::Instance,
     script: Script,
     interactions: u64,
+    tier: Option<Tier>,
     /// How many requests the script has seen.
     scripted: usize,
 }
@@ -143,6 +144,7 @@ impl Stage {
             instance,
             script,
             interactions: 0,
+            tier: None,
             scripted: 0,
         };
         let config = config.to_string();
@@ -254,6 +256,44 @@ impl Stage {
         );
     }
 
+    /// What people of later interactions may do, as the host would say; `None` is a host that does not.
+    pub fn tier(&mut self, tier: Option<Tier>) {
+        self.tier = tier;
+    }
+
+    /// The operator gives it other settings while it runs.
+    ///
+    /// # Errors
+    /// What [`crate::Plugin::reconfigure`] said; [`Error::Unsupported`] when it has to be started anew.
+    pub fn reconfigure(&mut self, config: &Value) -> Result<()> {
+        let offered = self.call(
+            |table| table.extension,
+            // SAFETY: header.
+            |call, this| unsafe { call(this, abi::Str::of(abi::EXT_SETTINGS)) },
+        );
+        let table = offered.unwrap_or(core::ptr::null()).cast::<abi::Settings>();
+        if table.is_null() {
+            return Err(Error::Unsupported("new settings while it runs".into()));
+        }
+        // SAFETY: header: an extension's table lives as long as the instance.
+        let set = unsafe { (*table).set };
+        let config = config.to_string();
+        let mut words: Vec<u8> = Vec::new();
+        let status = self.call(
+            |_| set,
+            |set, this| {
+                let config = abi::Bytes::of(config.as_bytes());
+                // SAFETY: header; put_vec gets its Vec.
+                unsafe { set(this, config, put_vec, (&raw mut words).cast()) }
+            },
+        );
+        self.run();
+        match status {
+            Some(abi::OK) => Ok(()),
+            other => Err(Error::refused(other, &words)),
+        }
+    }
+
     /// A gateway event (`VOICE_STATE_UPDATE`) or one of the bot (`mynah.track`).
     pub fn event(&mut self, name: &str, data: &Value) {
         let json = data.to_string();
@@ -270,6 +310,7 @@ impl Stage {
             json: abi::Bytes::of(json.as_bytes()),
             session: guild.and_then(|guild| guild.parse().ok()).unwrap_or(0),
             at_us: self.host.state().now_us,
+            tier: self.tier.map_or(abi::TIER_UNKNOWN, Tier::to_abi),
         };
         // SAFETY: header; the event is readable for the call.
         self.call(

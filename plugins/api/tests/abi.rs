@@ -53,11 +53,13 @@ layouts! {
     }
     mynah_event: Event {
         size = size, kind = kind, name = name, json = json, session = session, at_us = at_us,
+        tier = tier,
     }
     mynah_instance: Instance {
         size = size, self = self_, start = start, event = event, run = run, done = done,
         save = save, stop = stop, destroy = destroy, extension = extension,
     }
+    mynah_settings: Settings { size = size, set = set }
     mynah_entry: Entry {
         magic = magic, major = major, minor = minor, size = size, flags = flags, sdk = sdk,
         desc = desc, check = check, create = create,
@@ -149,6 +151,13 @@ fn the_constants_of_the_header_are_those_of_rust() {
         ("MYNAH_SPEECH", abi::SPEECH as i32),
         ("MYNAH_CONCEALS", abi::CONCEALS as i32),
         ("MYNAH_UNOPENED", abi::UNOPENED as i32),
+        ("MYNAH_TIER_UNKNOWN", abi::TIER_UNKNOWN as i32),
+        ("MYNAH_TIER_MEMBER", abi::TIER_MEMBER as i32),
+        ("MYNAH_TIER_OPEN", abi::TIER_OPEN as i32),
+        ("MYNAH_TIER_DJ", abi::TIER_DJ as i32),
+        ("MYNAH_TIER_MANAGER", abi::TIER_MANAGER as i32),
+        ("MYNAH_TIER_ADMIN", abi::TIER_ADMIN as i32),
+        ("MYNAH_TIER_OWNER", abi::TIER_OWNER as i32),
         ("MYNAH_LANE_NONE", abi::LANE_NONE.into()),
         ("MYNAH_LANE_BED", abi::LANE_BED.into()),
         ("MYNAH_LANE_SPEECH", abi::LANE_SPEECH.into()),

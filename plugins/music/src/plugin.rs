@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mynah_plugin::{
     About, Choice, Cx, Diagnostic, Event, GuildId, Interaction, Kind, MessageId, Need, Plugin,
-    Reply as Text, Result, RoleId, Saved, Track, TrackKind, VoiceKind, VoiceState,
+    Reply as Text, Result, RoleId, Saved, Tier, Track, TrackKind, VoiceKind, VoiceState,
 };
 use serde::{Deserialize, Serialize};
 
@@ -234,18 +234,17 @@ impl Music {
         }
     }
 
-    /// Whether some decide for all.
-    fn has_djs(&self) -> bool {
-        !self.dj_roles.is_empty()
+    /// Named as one of those who decide for all: here, or for the whole bot.
+    fn is_named_dj(&self, asked: &Interaction) -> bool {
+        let mut roles = asked.roles().iter();
+        asked.manages()
+            || asked.tier() == Some(Tier::Dj)
+            || roles.any(|role| self.dj_roles.contains(role))
     }
 
+    /// Decides for all, if only because nobody is named.
     fn is_dj(&self, asked: &Interaction) -> bool {
-        !self.has_djs()
-            || asked.manages()
-            || asked
-                .roles()
-                .iter()
-                .any(|role| self.dj_roles.contains(role))
+        (self.dj_roles.is_empty() && asked.decides()) || self.is_named_dj(asked)
     }
 
     /// Finds out where everybody is, then hands over what was asked for.

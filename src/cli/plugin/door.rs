@@ -7,14 +7,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mynah_host::{Host, HostError};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
-use crate::cli::exit::{Failure, chain};
-use crate::cli::{plugins, settings};
+use crate::cli::exit::Failure;
+use crate::cli::reload::Reloads;
 
 /// Its name in the data folder.
 const NAME: &str = "mynah.sock";
@@ -29,13 +28,12 @@ const ANSWER: Duration = Duration::from_secs(60);
 pub(in crate::cli) struct Door {
     listener: Option<UnixListener>,
     place: PathBuf,
-    config: PathBuf,
 }
 
 impl Door {
     /// Opens it; a bot without a door runs all the same, which is logged. The data folder is locked, so
     /// what stands there is of a bot that is gone.
-    pub(in crate::cli) fn open(data: &Path, config: &Path) -> Self {
+    pub(in crate::cli) fn open(data: &Path) -> Self {
         let place = data.join(NAME);
         let _ = std::fs::remove_file(&place);
         let opened = UnixListener::bind(&place).and_then(|listener| {
@@ -49,21 +47,17 @@ impl Door {
                 tracing::warn!("no `mynah plugin reload`, as {place} cannot be made: {error}");
             })
             .ok();
-        Self {
-            listener,
-            place,
-            config: config.to_owned(),
-        }
+        Self { listener, place }
     }
 
     /// Does what comes in, one after the other; for ever.
-    pub(in crate::cli) async fn serve(&self, host: &Host) {
+    pub(in crate::cli) async fn serve(&self, reloads: &Reloads<'_>) {
         let Some(listener) = &self.listener else {
             return std::future::pending().await;
         };
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => self.meet(stream, host).await,
+                Ok((stream, _)) => Self::meet(stream, reloads).await,
                 // Out of files, say: that passes.
                 Err(error) => {
                     tracing::debug!(%error, "nobody could be let in");
@@ -73,7 +67,7 @@ impl Door {
         }
     }
 
-    async fn meet(&self, stream: UnixStream, host: &Host) {
+    async fn meet(stream: UnixStream, reloads: &Reloads<'_>) {
         let (reading, mut writing) = stream.into_split();
         let mut line = String::new();
         let mut reader = tokio::io::BufReader::new(reading.take(MAX_LINE_BYTES));
@@ -81,9 +75,10 @@ impl Door {
             return;
         };
         let asked: Value = serde_json::from_str(&line).unwrap_or_default();
-        let answer = match asked.get("reload").and_then(Value::as_str) {
-            Some(id) => self.reload(host, id).await,
-            None => Err(Failure::failed(
+        let answer = match asked.get("reload") {
+            Some(Value::String(id)) => reloads.one(id).await,
+            Some(Value::Null) => reloads.all().await,
+            _ => Err(Failure::failed(
                 "the bot does not understand that",
                 "use the same version",
             )),
@@ -96,44 +91,6 @@ impl Door {
             writing.write_all(format!("{answer}\n").as_bytes()),
         )
         .await;
-    }
-
-    /// With the settings as they are now.
-    async fn reload(&self, host: &Host, id: &str) -> Result<Value, Failure> {
-        let file = self.config.clone();
-        let read = tokio::task::spawn_blocking(move || settings::read(&file));
-        let read = read
-            .await
-            .map_err(|_| Failure::failed("the bot is stopping", ""))?;
-        let config = read
-            .map_err(|report| Failure::config(report.to_string(), ""))?
-            .config;
-        let plugin = config
-            .plugins
-            .iter()
-            .find(|plugin| plugin.id == id && plugin.enabled);
-        let plugin = plugin.ok_or_else(|| {
-            let words = format!("there is no plugin `{id}`, or it is switched off");
-            Failure::failed(words, "`mynah plugin list` shows those that there are")
-        })?;
-        let found = plugins::known(plugin.file.as_slice());
-        let found = found
-            .into_iter()
-            .find(|known| known.id == id)
-            .map(|known| known.found);
-        let failed = |error: HostError| Failure::failed(chain(&error), error.remedy());
-        let Some(found) = found else {
-            return Err(Failure::failed(format!("there is no plugin `{id}`"), ""));
-        };
-        let (entry, about) = found.map_err(failed)?;
-        let spec = plugins::spec(&config, plugin, entry);
-        host.reload(id, entry, spec.config).await.map_err(failed)?;
-        let file = entry.library();
-        Ok(json!({
-            "id": id, "version": about.version,
-            "file": file.map(|file| file.file().display().to_string()),
-            "sha256": file.map(mynah_host::Library::sha256),
-        }))
     }
 }
 

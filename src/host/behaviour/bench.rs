@@ -193,12 +193,17 @@ impl Bench {
     }
 
     pub(super) async fn interaction(&mut self, kind: u8, data: Value) -> u64 {
+        let member = json!({ "user": { "id": "5", "username": "ann" } });
+        self.interaction_of(member, kind, data).await
+    }
+
+    pub(super) async fn interaction_of(&mut self, member: Value, kind: u8, data: Value) -> u64 {
         self.next += 1;
         let id = self.next;
         let interaction = json!({
             "id": id.to_string(), "token": format!("t{id}"), "application_id": "9", "type": kind,
             "guild_id": "1", "channel_id": "3",
-            "member": { "user": { "id": "5", "username": "ann" } }, "data": data,
+            "member": member, "data": data,
         });
         self.send("INTERACTION_CREATE", interaction).await;
         id

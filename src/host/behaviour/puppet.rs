@@ -45,6 +45,10 @@ impl Puppet {
                 cx.spawn(defer, |_, _, _| panic!("after the defer"));
             }
             "silence" => {}
+            "tier" => {
+                let said = format!("{:?} {}", asked.tier(), asked.manages());
+                cx.detach("tier", asked.reply(said));
+            }
             "hang" => {
                 // Held by the test until it lets go.
                 GATES.pass(asked.text("gate").unwrap());
@@ -174,6 +178,19 @@ impl Plugin for Puppet {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Counts from there on; below ten it has to be started anew, and 13 it does not like.
+    fn reconfigure(&mut self, _: &mut Cx<'_, Self>, config: Config) -> Result<()> {
+        match config.count {
+            13 => Err(Error::invalid("not that number")),
+            14 => panic!("over 14"),
+            0..10 => Err(Error::Unsupported("small numbers".into())),
+            count => {
+                self.count = count;
+                Ok(())
+            }
+        }
     }
 
     fn save(&mut self) -> Result<Saved> {

@@ -3,7 +3,7 @@
 use super::bench::{ALL, bench, neighbour, one, player, playing, puppet, until};
 use super::from_files;
 use super::puppet::{NEIGHBOUR, PUPPET};
-use crate::{Call, Options, PluginState, load};
+use crate::{Call, Change, Options, PluginState, load};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,4 +118,84 @@ async fn a_thousand_reloads_lose_no_state_and_no_answer_of_a_neighbour() {
             .all(|plugin| plugin.state == PluginState::Running)
     );
     assert_eq!((report[0].restarts, report[1].restarts), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_settings_are_taken_while_it_runs_and_tracks_play_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bench = player(&dir).await;
+    playing(&mut bench, 7).await;
+    let entry = || (&PUPPET).into();
+    let change = bench.host.configure("puppet", entry(), json!({}));
+    assert_eq!(change.await.unwrap(), Change::None);
+    let change = bench
+        .host
+        .configure("puppet", entry(), json!({ "count": 40 }));
+    assert_eq!(change.await.unwrap(), Change::Settings);
+    bench.tell("count").await;
+    assert_eq!(bench.said().await, "41");
+    // The track was not stopped, or that would have come before the answer.
+    let again = bench
+        .host
+        .configure("puppet", entry(), json!({ "count": 40 }));
+    assert_eq!(again.await.unwrap(), Change::None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_need_a_new_start_get_one_and_refused_ones_leave_it_as_it_was() {
+    let mut bench = one(&ALL).await;
+    let entry = || (&PUPPET).into();
+    for (count, words) in [(json!(13), "not that number"), (json!("x"), "count")] {
+        let config = json!({ "count": count });
+        let refused = bench.host.configure("puppet", entry(), config).await;
+        let said = refused.unwrap_err().to_string();
+        assert!(said.contains("does not take its new settings"), "{said}");
+        assert!(said.contains(words), "{said}");
+    }
+    let nobody = bench.host.configure("nobody", entry(), json!({})).await;
+    assert!(nobody.unwrap_err().to_string().contains("`nobody`"));
+    bench.tell("count").await;
+    assert_eq!(bench.said().await, "1");
+    let anew = bench
+        .host
+        .configure("puppet", entry(), json!({ "count": 5 }));
+    assert_eq!(anew.await.unwrap(), Change::Reloaded);
+    bench.tell("count").await;
+    assert_eq!(bench.said().await, "2", "it went on from its state");
+    let entry = (&NEIGHBOUR).into();
+    let other = bench.host.configure("puppet", entry, json!({})).await;
+    let said = other.unwrap_err().to_string();
+    assert!(said.contains("the new one is the plugin"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_over_new_settings_costs_that_plugin_a_start_and_nobody_else_anything() {
+    let mut bench = bench(vec![puppet(&ALL), neighbour()], Options::default(), false).await;
+    bench.registration().await;
+    let config = json!({ "count": 14 });
+    let entry = (&PUPPET).into();
+    let refused = bench.host.configure("puppet", entry, config).await;
+    assert!(refused.unwrap_err().to_string().contains("panicked"));
+    until(&bench, PluginState::Restarting).await;
+    let hello = json!({ "name": "hello", "type": 1 });
+    bench.interaction(2, hello).await;
+    assert_eq!(bench.said().await, "neighbour ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_of_an_older_table_is_started_anew_for_its_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let only_none = "if (config.len == 2 && memcmp(config.ptr, \"{}\", 2) == 0)";
+    let any = "(void)config; if (config.len)";
+    let file = from_files::altered(folder.path(), "any", only_none, any);
+    let entry = load(&file, None, None).unwrap();
+    let mut bench = bench(vec![from_files::spec(entry)], Options::default(), false).await;
+    bench.registration().await;
+    assert!(from_files::asked(&mut bench).await.contains("number 1"));
+    let change = bench
+        .host
+        .configure("hello-c", entry, json!({ "loud": true }));
+    assert_eq!(change.await.unwrap(), Change::Reloaded);
+    assert_eq!(bench.call().await.0, Call::Stop(1));
+    assert!(from_files::asked(&mut bench).await.contains("number 2"));
 }

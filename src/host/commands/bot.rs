@@ -1,10 +1,12 @@
 //! `/bot`: how the bot and its plugins are doing, for those who run the server.
 
-use super::{MANAGES, Question};
-use crate::{PluginState, clock, hub::Hub, link::Link, router::STUCK};
+use super::{Question, help::MAX_CHOICES};
+use crate::{Order, PluginState, clock, hub::Hub, link::Link, router::STUCK};
+use mynah_plugin::Tier;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::sync::Arc;
+use tokio::sync::oneshot;
 
 pub(super) fn definition() -> Value {
     json!({
@@ -13,16 +15,29 @@ pub(super) fn definition() -> Value {
         "options": [
             { "type": 1, "name": "status", "description": "Version, uptime, voice, plugins" },
             { "type": 1, "name": "plugins", "description": "Every plugin, and what ails it" },
+            {
+                "type": 1, "name": "reload",
+                "description": "Reads bot.toml and the plugins' files again; the sound goes on",
+                "options": [{
+                    "type": 3, "name": "plugin", "autocomplete": true,
+                    "description": "Only this one, even if nothing of it has changed",
+                }],
+            },
         ],
     })
 }
 
 pub(super) async fn say(hub: &Hub, links: &[Arc<Link>], question: &Question) -> String {
-    if question.permissions & MANAGES == 0 {
+    let tier = question.tier.unwrap_or(Tier::Member);
+    if tier < Tier::Admin {
         return "You may not do this: it takes the permission to manage the server.".to_owned();
     }
     match question.subcommand().map(|(name, _)| name) {
         Some("plugins") => plugins(links),
+        Some("reload") if tier < Tier::Owner => "Only the owners of this bot reload it: `owners` \
+             in `[discord]` of bot.toml, or who owns its application."
+            .to_owned(),
+        Some("reload") => reload(hub, links, question).await,
         Some("status") => {
             let voice = match question.guild {
                 Some(guild) => hub.runner.voice_status(guild).await,
@@ -45,6 +60,35 @@ pub(super) async fn say(hub: &Hub, links: &[Arc<Link>], question: &Question) -> 
         }
         _ => "I do not know that part of `/bot`.".to_owned(),
     }
+}
+
+async fn reload(hub: &Hub, links: &[Arc<Link>], question: &Question) -> String {
+    let plugin = question.option("plugin").map(str::to_owned);
+    if let Some(id) = &plugin
+        && !links.iter().any(|link| link.id == *id)
+    {
+        return format!("No plugin `{id}` runs here; `/bot plugins` shows those that do.");
+    }
+    let Some(orders) = &hub.orders else {
+        return "This bot cannot be reloaded from here.".to_owned();
+    };
+    let (answer, words) = oneshot::channel();
+    match orders.try_send(Order::Reload { plugin, answer }) {
+        Ok(()) => words
+            .await
+            .unwrap_or_else(|_| "The bot is stopping.".to_owned()),
+        Err(_) => "It is being reloaded already. Try again in a moment.".to_owned(),
+    }
+}
+
+/// Plugins whose id contains what is typed.
+pub(super) fn offers(links: &[Arc<Link>], question: &Question) -> Vec<Value> {
+    let typed = question.option("plugin").unwrap_or_default().to_lowercase();
+    let ids = links.iter().map(|link| &link.id);
+    ids.filter(|id| id.contains(&typed))
+        .take(MAX_CHOICES)
+        .map(|id| json!({ "name": id, "value": id }))
+        .collect()
 }
 
 fn plugins(links: &[Arc<Link>]) -> String {

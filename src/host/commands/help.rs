@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 /// What Discord takes in one message.
 const MAX_LETTERS: usize = 2_000;
 /// What Discord offers at most.
-const MAX_CHOICES: usize = 25;
+pub(super) const MAX_CHOICES: usize = 25;
 
 pub(super) fn definition() -> Value {
     json!({
@@ -149,6 +149,7 @@ mod tests {
             guild: None,
             user: None,
             permissions: 0,
+            tier: None,
             data: json!({ "name": "help", "options": options.unwrap_or(json!([])) }),
         }
     }

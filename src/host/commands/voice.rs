@@ -1,6 +1,6 @@
 //! `/voice`: the bot's place in voice, and how private it is.
 
-use super::{MOVES, Question};
+use super::Question;
 use crate::{Call, Runner, hub::Hub};
 use mynah_dave::code::{self, GROUP_DIGITS};
 use mynah_engine::VoiceStatus;
@@ -21,6 +21,12 @@ pub(super) fn definition() -> Value {
         }, {
             "type": 1, "name": "join", "description": "Comes into your voice channel",
         }, {
+            "type": 1, "name": "move", "description": "Goes to another voice channel, with its sound",
+            "options": [{
+                "type": 7, "name": "channel", "description": "Where to", "required": true,
+                "channel_types": [2, 13],
+            }],
+        }, {
             "type": 1, "name": "leave", "description": "Leaves the voice channel",
         }],
     })
@@ -34,6 +40,7 @@ pub(super) async fn say(hub: &Hub, question: &Question) -> String {
     match question.subcommand().map(|(name, _)| name) {
         Some("status") => {}
         Some("join") => return join(hub, question, guild).await,
+        Some("move") => return go(hub, question, guild).await,
         Some("leave") => return leave(hub, question, guild).await,
         _ => return "I do not know that part of `/voice`. `/voice status` is there.".to_owned(),
     }
@@ -73,12 +80,7 @@ async fn join(hub: &Hub, question: &Question, guild: GuildId) -> String {
     match ours {
         Some(ours) if ours == theirs => return format!("I am in <#{ours}> already."),
         // Others may be listening there.
-        Some(ours) if question.permissions & MOVES == 0 => {
-            return format!(
-                "I am in <#{ours}>. Sending me elsewhere takes the permission to move members; \
-                 `/voice leave` there lets me go."
-            );
-        }
+        Some(ours) if !question.moves() => return may_not_move(ours),
         _ => {}
     }
     if let Err(pinned) = hub.pins().may_go(None, guild, Some(theirs)) {
@@ -90,13 +92,42 @@ async fn join(hub: &Hub, question: &Question, guild: GuildId) -> String {
     }
 }
 
+fn may_not_move(ours: ChannelId) -> String {
+    format!(
+        "I am in <#{ours}>. Sending me elsewhere takes the permission to move members, or being a DJ; \
+         `/voice leave` there lets me go."
+    )
+}
+
+async fn go(hub: &Hub, question: &Question, guild: GuildId) -> String {
+    let runner = &*hub.runner;
+    let Some(there) = question.channel("channel") else {
+        return "Say where to: `/voice move channel:`.".to_owned();
+    };
+    match places(runner, question, guild).await.1 {
+        None => {
+            return "I am in no voice channel here: `/voice join` brings me into yours.".to_owned();
+        }
+        Some(ours) if ours == there => return format!("I am in <#{ours}> already."),
+        Some(ours) if !question.moves() => return may_not_move(ours),
+        Some(_) => {}
+    }
+    if let Err(pinned) = hub.pins().may_go(None, guild, Some(there)) {
+        return pinned.to_string();
+    }
+    match runner.run(Call::Join(guild, there)).await {
+        Ok(_) => format!("Moved to <#{there}>."),
+        Err(error) => format!("I cannot go to <#{there}>: {error}"),
+    }
+}
+
 async fn leave(hub: &Hub, question: &Question, guild: GuildId) -> String {
     let runner = &*hub.runner;
     let (theirs, ours) = places(runner, question, guild).await;
     let Some(ours) = ours else {
         return "I am in no voice channel here.".to_owned();
     };
-    if theirs != Some(ours) && question.permissions & MOVES == 0 {
+    if theirs != Some(ours) && !question.moves() {
         return format!(
             "Only people in <#{ours}>, and those who may move members, can send me away."
         );

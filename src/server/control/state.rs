@@ -36,8 +36,12 @@ fn snapshot(realm: &Realm) -> (Value, BTreeSet<UserId>) {
         .guilds
         .values()
         .map(|guild| {
+            let roles = guild.roles.values();
+            let roles: Vec<Value> = roles
+                .map(|role| json!({"id": role.id, "name": role.name}))
+                .collect();
             json!({"id": guild.id, "name": guild.name, "owner_id": guild.owner_id,
-                "members": guild.members.keys().collect::<Vec<_>>()})
+                "members": guild.members.keys().collect::<Vec<_>>(), "roles": roles})
         })
         .collect();
     let channels: Vec<Value> = store

@@ -116,7 +116,7 @@ impl Music {
     }
 
     fn may_change(&self, asked: &Interaction, list: &Playlist) -> bool {
-        list.by == asked.user_id() || (self.has_djs() && self.is_dj(asked)) || asked.manages()
+        list.by == asked.user_id() || self.is_named_dj(asked)
     }
 
     fn delete_list(

@@ -2,10 +2,6 @@
 
 use mynah_plugin::{Commands, Interaction, Opt, RoleId, Slash};
 
-/// Discord's permission bits that let somebody record.
-const ADMINISTRATOR: u64 = 1 << 3;
-const MANAGE_GUILD: u64 = 1 << 5;
-
 /// The commands as Discord shows them.
 #[must_use]
 pub fn commands() -> Commands {
@@ -85,6 +81,5 @@ pub fn commands() -> Commands {
 
 /// May this person record, export and delete?
 pub(super) fn may_record(asked: &Interaction, roles: &[RoleId]) -> bool {
-    asked.permissions() & (ADMINISTRATOR | MANAGE_GUILD) != 0
-        || asked.roles().iter().any(|role| roles.contains(role))
+    asked.manages() || asked.roles().iter().any(|role| roles.contains(role))
 }

@@ -43,10 +43,11 @@ impl Tts {
         }
     }
 
-    /// Managers; for what only concerns the moment, also whoever listens alone.
+    /// Managers; for what only concerns the moment, also DJs and whoever listens alone.
     fn is_dj(&self, asked: &Interaction, guild: GuildId, command: &str) -> bool {
         let manages = commands::may_manage(asked, &self.config.roles);
-        manages || (command == "tts clear" && self.is_alone(asked, guild))
+        let dj = asked.tier() == Some(mynah_plugin::Tier::Dj);
+        manages || (command == "tts clear" && (dj || self.is_alone(asked, guild)))
     }
 
     /// Is this person the only one with the bot?

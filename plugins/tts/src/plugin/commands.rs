@@ -6,10 +6,6 @@ use crate::rules::MAX_CHARS;
 use crate::text::MAX_MESSAGE_CHARS;
 use crate::voices::{PERCENT, VOLUME_PERCENT};
 
-/// Discord's permission bits that let somebody manage the server.
-const ADMINISTRATOR: u64 = 1 << 3;
-const MANAGE_GUILD: u64 = 1 << 5;
-
 /// In the menu of every message.
 pub(super) const SPEAK: &str = "Speak";
 
@@ -149,8 +145,7 @@ fn rules() -> Slash {
 
 /// May this person manage what is read?
 pub(super) fn may_manage(asked: &Interaction, roles: &[RoleId]) -> bool {
-    asked.permissions() & (ADMINISTRATOR | MANAGE_GUILD) != 0
-        || asked.roles().iter().any(|role| roles.contains(role))
+    asked.manages() || asked.roles().iter().any(|role| roles.contains(role))
 }
 
 #[cfg(test)]
