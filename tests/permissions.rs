@@ -152,3 +152,58 @@ async fn owners_reload_from_discord_and_a_wrong_file_changes_nothing() {
     let waited = tokio::time::timeout(std::time::Duration::from_secs(30), refused).await;
     waited.expect("SIGHUP puts the file into effect");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_where_the_bot_cannot_go_is_refused_at_once_and_a_stage_is_asked_for() {
+    let place = Place::new().await;
+    let none = json!({});
+    let ann = place.person("ann", &[]).await;
+    let channel = async |body: Value| {
+        mynah_testkit::text(&place.control.post("/channels", body).await, "channel_id")
+    };
+    let full = channel(json!({ "name": "booth", "kind": "voice", "user_limit": 1 })).await;
+    place.control.join(&ann, &full).await;
+    for (command, options) in [
+        ("voice join", none.clone()),
+        ("play", json!({ "query": "long" })),
+        ("say", json!({ "text": "hello" })),
+    ] {
+        let said = place.says(&ann, command, options).await;
+        assert!(said.contains("it is full (1 of 1)"), "{command}: {said}");
+    }
+    let stage = channel(json!({ "name": "stage", "kind": "stage" })).await;
+    place.control.join(&ann, &stage).await;
+    let bot = async || {
+        let state = place.control.get("/state").await;
+        let states = state["voice_states"].as_array().unwrap();
+        let bot = states.iter().find(|state| state["simulated"] == false);
+        bot.unwrap().clone()
+    };
+    let said = place.says(&ann, "voice join", none.clone()).await;
+    assert!(said.ends_with(&format!("<#{stage}>.")), "{said}");
+    assert_eq!(bot().await["suppress"], false, "it stepped up");
+
+    // Another stage, where it may not: it raises its hand instead.
+    let hall = channel(json!({ "name": "hall", "kind": "stage" })).await;
+    place.control.join(&ann, &hall).await;
+    let route = format!(
+        "PATCH /guilds/{}/voice-states/@me",
+        place.control.guild_id()
+    );
+    let refuses = json!({ "route": route, "status": 403, "times": 1 });
+    let fault = json!({ "scope": { "all": true }, "rest": refuses });
+    place.control.fault(fault).await;
+    let options = json!({ "channel": hall });
+    let said = place.says(&place.owner, "voice move", options).await;
+    assert!(said.contains("raised my hand"), "{said}");
+    let bot = bot().await;
+    assert_eq!(bot["suppress"], true, "{bot}");
+    assert!(bot["request_to_speak_timestamp"].is_string(), "{bot}");
+
+    let quiet = channel(json!({ "name": "quiet", "kind": "voice" })).await;
+    let options = json!({ "channel": quiet });
+    let said = place.says(&ann, "voice move", options.clone()).await;
+    assert!(said.contains("takes the permission to move"), "{said}");
+    let said = place.says(&place.owner, "voice move", options).await;
+    assert!(said.contains("Moved to"), "{said}");
+}

@@ -5,6 +5,7 @@ mod ingest;
 mod listen;
 mod play;
 mod sessions;
+mod stage;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -273,7 +274,7 @@ impl Bot {
             owner_id: application.owner.map(|owner| owner.id),
             rest,
             tls,
-            cache: Cache::default(),
+            cache: Cache::new(me.id),
             shard_commands: shards.iter().map(ShardHandle::commands).collect(),
             shards: tokio::sync::Mutex::new(shards),
             voice: Mutex::default(),
@@ -395,6 +396,13 @@ impl Bot {
     pub async fn join(&self, guild: GuildId, channel: ChannelId) -> Result<(), VoiceError> {
         if !self.inner.cache.has_guild(guild) {
             return Err(VoiceError::UnknownGuild(guild));
+        }
+        let cache = &self.inner.cache;
+        let is_there = self.connected_channel(guild) == Some(channel);
+        if let Some(denied) = cache.denies(guild, channel, clock::unix_s())
+            && !is_there
+        {
+            return Err(VoiceError::Denied(channel, denied));
         }
         for _ in 0..JOIN_TRIES {
             let (done, joined) = oneshot::channel();

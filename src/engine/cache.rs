@@ -1,15 +1,19 @@
 //! What the gateway told us about guilds, channels and who is in voice.
 //!
-//! Seeded by GUILD_CREATE, kept by CHANNEL_* and VOICE_STATE_UPDATE (gateway.md section 9). Only what
-//! voice needs is kept: names, kinds, bitrates, and user to channel.
+//! Seeded by GUILD_CREATE, kept by CHANNEL_*, GUILD_ROLE_* and VOICE_STATE_UPDATE (gateway.md section
+//! 9), and by GUILD_MEMBER_UPDATE, which comes for the bot itself whatever its intents (docs "Gateway
+//! Events"). Only what voice needs is kept: channels, roles, what the bot may do, and user to channel.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use mynah_wire::{ChannelId, GuildId, UserId};
+use mynah_wire::{ChannelId, GuildId, RoleId, UserId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+
+use crate::standing::{Denied, Overwrite, Place, Role, Standing};
+use crate::when::unix_s;
 
 /// A channel as far as voice cares.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -25,6 +29,12 @@ pub struct Channel {
     /// Voice bitrate in bits per second; absent for text channels.
     #[serde(default)]
     pub bitrate: Option<u32>,
+    /// The most people at once; 0 for any number.
+    #[serde(default)]
+    pub user_limit: Option<u32>,
+    /// Exceptions for roles and members.
+    #[serde(default, deserialize_with = "readable")]
+    pub permission_overwrites: Vec<Overwrite>,
     /// Set in CHANNEL_* events, absent inside GUILD_CREATE.
     #[serde(default)]
     pub guild_id: Option<GuildId>,
@@ -36,6 +46,45 @@ struct VoiceState {
     guild_id: Option<GuildId>,
     channel_id: Option<ChannelId>,
     user_id: UserId,
+    #[serde(default)]
+    mute: bool,
+    #[serde(default)]
+    suppress: bool,
+}
+
+/// What of a guild decides where the bot may go; GUILD_UPDATE has it too.
+#[derive(Debug, Deserialize)]
+struct GuildRules {
+    id: GuildId,
+    #[serde(default)]
+    owner_id: Option<UserId>,
+    #[serde(default)]
+    afk_channel_id: Option<ChannelId>,
+    #[serde(default, deserialize_with = "readable")]
+    roles: Vec<Role>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Member {
+    #[serde(default)]
+    guild_id: Option<GuildId>,
+    user: Somebody,
+    #[serde(default)]
+    roles: Vec<RoleId>,
+    #[serde(default)]
+    communication_disabled_until: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Somebody {
+    id: UserId,
+}
+
+#[derive(Debug, Deserialize)]
+struct RoleEvent {
+    guild_id: GuildId,
+    role: Option<Role>,
+    role_id: Option<RoleId>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -45,6 +94,8 @@ struct GuildCreate {
     channels: Vec<Channel>,
     #[serde(default, deserialize_with = "readable")]
     voice_states: Vec<VoiceState>,
+    #[serde(default, deserialize_with = "readable")]
+    members: Vec<Member>,
 }
 
 /// Those elements of a list that have the expected form: one channel of a new kind must not cost us
@@ -82,15 +133,28 @@ struct ReadyGuild {
 struct Guild {
     channels: HashMap<ChannelId, Channel>,
     voice: HashMap<UserId, ChannelId>,
+    standing: Standing,
+    /// Muted by a moderator; in the audience of a stage.
+    hushed: (bool, bool),
 }
 
 /// The cache; locks are short and never held across an await.
 #[derive(Debug, Default)]
 pub struct Cache {
+    /// The bot; of others only their place is kept.
+    me: Option<UserId>,
     guilds: Mutex<HashMap<GuildId, Guild>>,
 }
 
 impl Cache {
+    /// Knows nothing yet but who the bot is.
+    pub fn new(me: UserId) -> Self {
+        Self {
+            me: Some(me),
+            guilds: Mutex::default(),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<GuildId, Guild>> {
         // A poisoned cache is still a cache: every entry is replaced as a whole.
         self.guilds.lock().unwrap_or_else(PoisonError::into_inner)
@@ -102,6 +166,28 @@ impl Cache {
             "GUILD_CREATE" => {
                 if let Ok(guild) = serde_json::from_str::<GuildCreate>(data) {
                     self.learn_guild(guild);
+                    self.learn_rules(data);
+                }
+            }
+            "GUILD_UPDATE" => self.learn_rules(data),
+            "GUILD_MEMBER_UPDATE" => {
+                if let Ok(member) = serde_json::from_str::<Member>(data)
+                    && let Some(guild_id) = member.guild_id
+                    && let Some(guild) = self.lock().get_mut(&guild_id)
+                {
+                    self.learn_member(guild, &member);
+                }
+            }
+            "GUILD_ROLE_CREATE" | "GUILD_ROLE_UPDATE" | "GUILD_ROLE_DELETE" => {
+                if let Ok(event) = serde_json::from_str::<RoleEvent>(data)
+                    && let Some(guild) = self.lock().get_mut(&event.guild_id)
+                {
+                    let roles = &mut guild.standing.roles;
+                    match (event.role, event.role_id) {
+                        (Some(role), _) => drop(roles.insert(role.id, role)),
+                        (None, Some(gone)) => drop(roles.remove(&gone)),
+                        (None, None) => {}
+                    }
                 }
             }
             "GUILD_DELETE" => {
@@ -139,6 +225,9 @@ impl Cache {
                     && let Some(guild_id) = state.guild_id
                     && let Some(guild) = self.lock().get_mut(&guild_id)
                 {
+                    if self.me == Some(state.user_id) {
+                        guild.hushed = (state.mute, state.suppress);
+                    }
                     match state.channel_id {
                         Some(channel) => guild.voice.insert(state.user_id, channel),
                         None => guild.voice.remove(&state.user_id),
@@ -183,7 +272,77 @@ impl Cache {
             .into_iter()
             .filter_map(|state| Some((state.user_id, state.channel_id?)))
             .collect();
-        self.lock().insert(guild.id, Guild { channels, voice });
+        let mut known = Guild {
+            channels,
+            voice,
+            ..Guild::default()
+        };
+        for member in &guild.members {
+            self.learn_member(&mut known, member);
+        }
+        self.lock().insert(guild.id, known);
+    }
+
+    fn learn_member(&self, guild: &mut Guild, member: &Member) {
+        if self.me != Some(member.user.id) {
+            return;
+        }
+        guild.standing.mine = Some(member.roles.clone());
+        let until = member.communication_disabled_until.as_deref();
+        guild.standing.timed_out_until = until.and_then(unix_s);
+    }
+
+    fn learn_rules(&self, data: &str) {
+        let Ok(rules) = serde_json::from_str::<GuildRules>(data) else {
+            return;
+        };
+        if let Some(guild) = self.lock().get_mut(&rules.id) {
+            guild.standing.owner = rules.owner_id;
+            guild.standing.afk = rules.afk_channel_id;
+            let roles = rules.roles.into_iter();
+            guild.standing.roles = roles.map(|role| (role.id, role)).collect();
+        }
+    }
+
+    /// Looks at a channel with what the bot may do there; `None` when the channel is not known.
+    fn judge<T>(
+        &self,
+        guild: GuildId,
+        channel: ChannelId,
+        look: impl FnOnce(&Standing, Place<'_>, UserId) -> T,
+    ) -> Option<T> {
+        let guilds = self.lock();
+        let known = guilds.get(&guild)?;
+        let at = known.channels.get(&channel)?;
+        let place = Place {
+            guild,
+            id: channel,
+            kind: at.kind,
+            user_limit: at.user_limit.unwrap_or(0),
+            people: known.voice.values().filter(|at| **at == channel).count(),
+            overwrites: &at.permission_overwrites,
+        };
+        Some(look(&known.standing, place, self.me?))
+    }
+
+    /// Why the bot cannot join a channel; `now_s` is seconds since the Unix epoch.
+    pub fn denies(&self, guild: GuildId, channel: ChannelId, now_s: i64) -> Option<Denied> {
+        let judge = |standing: &Standing, place: Place<'_>, me| standing.denies(place, me, now_s);
+        self.judge(guild, channel, judge)?
+    }
+
+    /// Why nobody hears the bot in a channel that it may join.
+    pub fn silences(&self, guild: GuildId, channel: ChannelId) -> Option<Denied> {
+        self.judge(guild, channel, |standing, place, me| {
+            standing.silences(place, me)
+        })?
+    }
+
+    /// Whether a moderator has muted the bot, and whether it is in the audience of a stage.
+    pub fn hushed(&self, guild: GuildId) -> (bool, bool) {
+        self.lock()
+            .get(&guild)
+            .map_or((false, false), |guild| guild.hushed)
     }
 
     /// Every guild known.
@@ -328,6 +487,49 @@ mod tests {
         );
         assert!(cache.has_guild(GUILD));
         assert!(cache.channel(GUILD, ChannelId::new(70)).is_some());
+    }
+
+    #[test]
+    fn what_the_bot_may_do_follows_its_roles_and_the_channels_exceptions() {
+        let cache = Cache::new(UserId::new(5));
+        cache.learn(
+            "GUILD_CREATE",
+            r#"{"id":"8","owner_id":"1","channels":[
+                {"id":"70","type":2,"name":"Voice","user_limit":1},{"id":"71","type":2,"name":"Other"}],
+                "roles":[{"id":"8","permissions":"1024"},{"id":"9","name":"Bots","permissions":"3145728"}],
+                "members":[{"user":{"id":"4"},"roles":[]},{"user":{"id":"5"},"roles":["9"]}],
+                "voice_states":[{"user_id":"4","channel_id":"70"}]}"#,
+        );
+        let denies = |channel| {
+            let denied = cache.denies(GUILD, ChannelId::new(channel), 0);
+            denied.map(|denied| denied.to_string()).unwrap_or_default()
+        };
+        assert!(denies(70).contains("full (1 of 1)"), "{}", denies(70));
+        assert_eq!(denies(71), "");
+        assert_eq!(denies(72), "", "nobody knows that channel");
+        let channel = r#"{"id":"71","guild_id":"8","type":2,"name":"Other",
+            "permission_overwrites":[{"id":"9","type":0,"allow":"0","deny":"1048576"},{"odd":1}]}"#;
+        cache.learn("CHANNEL_UPDATE", channel);
+        assert!(denies(71).contains("to my role Bots"), "{}", denies(71));
+        cache.learn(
+            "GUILD_MEMBER_UPDATE",
+            r#"{"guild_id":"8","user":{"id":"5"},"roles":["10"]}"#,
+        );
+        assert!(denies(71).contains("none of my roles"), "{}", denies(71));
+        let role =
+            r#"{"guild_id":"8","role":{"id":"10","name":"Helpers","permissions":"1048576"}}"#;
+        cache.learn("GUILD_ROLE_CREATE", role);
+        assert_eq!(denies(71), "");
+        let silenced = cache
+            .silences(GUILD, ChannelId::new(71))
+            .map(|s| s.to_string());
+        assert!(silenced.unwrap_or_default().contains("Speak"));
+        cache.learn("GUILD_ROLE_DELETE", r#"{"guild_id":"8","role_id":"10"}"#);
+        assert!(denies(71).contains("none of my roles"), "{}", denies(71));
+        let state =
+            r#"{"guild_id":"8","user_id":"5","channel_id":"71","mute":true,"suppress":true}"#;
+        cache.learn("VOICE_STATE_UPDATE", state);
+        assert_eq!(cache.hushed(GUILD), (true, true));
     }
 
     #[test]

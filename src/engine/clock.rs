@@ -13,3 +13,12 @@ pub fn seed() -> u64 {
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_nanos() as u64)
 }
+
+/// Wall time in seconds since the Unix epoch: what Discord's timestamps are compared with.
+pub fn unix_s() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| {
+            i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+        })
+}

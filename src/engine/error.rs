@@ -7,7 +7,7 @@ use mynah_media::MediaError;
 use mynah_session::gateway::StopReason;
 use mynah_wire::{ChannelId, GuildId};
 
-use crate::{FetchError, ResolveError};
+use crate::{Denied, FetchError, ResolveError};
 
 /// A REST call failed.
 #[derive(Debug, thiserror::Error)]
@@ -138,6 +138,9 @@ pub enum VoiceError {
     /// The guild is not one of this bot's.
     #[error("the bot is not in guild {0}")]
     UnknownGuild(GuildId),
+    /// The bot may not go there, or there is no room; nothing was asked of Discord.
+    #[error("{1}")]
+    Denied(ChannelId, Denied),
     /// Discord gave no answer: the channel is full or the bot may not connect or view it.
     #[error(
         "no answer for channel {0}: it may be full, or the bot lacks the Connect or View Channel permission there"

@@ -38,9 +38,11 @@ mod resolve;
 mod rest;
 mod router;
 mod shard;
+mod standing;
 mod status;
 mod tracks;
 mod voice;
+mod when;
 mod ws;
 
 pub use bot::{Bot, Listening, Want};
@@ -63,5 +65,6 @@ pub use mynah_session::gateway::StopReason;
 pub use reel::Repeat;
 pub use resolve::{Query, ResolveError, Resolved, Resolver, Resolvers, Target};
 pub use rest::{File, is_plain_path};
+pub use standing::{Because, Denied};
 pub use status::VoiceStatus;
 pub use tracks::{PlayOptions, PlayWhat, TrackId};

@@ -70,7 +70,7 @@ async fn run(bot: &Bot, call: Call) -> Outcome {
         }
         Call::Join(guild, channel) => {
             bot.join(guild, channel).await.map_err(voice_error)?;
-            Ok(Value::Null)
+            Ok(json!({ "unheard": bot.speak_up(guild).await }))
         }
         Call::Leave(guild) => {
             bot.leave(guild).await;

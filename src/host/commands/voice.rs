@@ -1,7 +1,7 @@
 //! `/voice`: the bot's place in voice, and how private it is.
 
 use super::Question;
-use crate::{Call, Runner, hub::Hub};
+use crate::{Call, OpError, Runner, hub::Hub};
 use mynah_dave::code::{self, GROUP_DIGITS};
 use mynah_engine::VoiceStatus;
 use mynah_wire::{ChannelId, GuildId, UserId};
@@ -87,9 +87,21 @@ async fn join(hub: &Hub, question: &Question, guild: GuildId) -> String {
         return pinned.to_string();
     }
     match runner.run(Call::Join(guild, theirs)).await {
-        Ok(_) => format!("I am in <#{theirs}>."),
-        Err(error) => format!("I cannot join <#{theirs}>: {error}"),
+        Ok(joined) => with_unheard(format!("I am in <#{theirs}>."), &joined),
+        Err(error) => cannot(theirs, &error),
     }
+}
+
+/// What keeps people from hearing the bot, if anything does.
+fn with_unheard(words: String, joined: &Value) -> String {
+    match joined.get("unheard").and_then(Value::as_str) {
+        Some(unheard) => format!("{words} {unheard}"),
+        None => words,
+    }
+}
+
+fn cannot(channel: ChannelId, error: &OpError) -> String {
+    format!("I cannot join <#{channel}>: {error}.")
 }
 
 fn may_not_move(ours: ChannelId) -> String {
@@ -116,8 +128,8 @@ async fn go(hub: &Hub, question: &Question, guild: GuildId) -> String {
         return pinned.to_string();
     }
     match runner.run(Call::Join(guild, there)).await {
-        Ok(_) => format!("Moved to <#{there}>."),
-        Err(error) => format!("I cannot go to <#{there}>: {error}"),
+        Ok(joined) => with_unheard(format!("Moved to <#{there}>."), &joined),
+        Err(error) => cannot(there, &error),
     }
 }
 
