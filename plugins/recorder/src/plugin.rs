@@ -161,6 +161,17 @@ impl Plugin for Recorder {
         })
     }
 
+    /// What runs goes on with the settings it began with, but for who may end it and when it ends by
+    /// itself; another folder is another index.
+    fn reconfigure(&mut self, _: &mut Cx<'_, Self>, config: Config) -> Result<()> {
+        if config.folder != self.folder {
+            let words = "another folder while it runs";
+            return Err(mynah_plugin::Error::Unsupported(words.into()));
+        }
+        self.config = config;
+        Ok(())
+    }
+
     fn event(&mut self, cx: &mut Cx<'_, Self>, event: Event<'_>) -> Result<()> {
         match event {
             Event::Interaction(asked) => self.asked(cx, asked),

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mynah_plugin::{
-    About, ChannelId, Choice, Cx, Diagnostic, Event, GuildId, Interaction, Kind, Need, Plugin,
-    Result, Saved, TrackKind, UserId, VoiceKind,
+    About, ChannelId, Choice, Cx, Diagnostic, Error, Event, GuildId, Interaction, Kind, Need,
+    Plugin, Result, Saved, TrackKind, UserId, VoiceKind,
 };
 
 use crate::core::pace::Pace;
@@ -95,6 +95,18 @@ impl Plugin for Soundboard {
         };
         soundboard.tidy(cx);
         Ok(soundboard)
+    }
+
+    /// Sounds play on; who has to wait begins anew.
+    fn reconfigure(&mut self, _: &mut Cx<'_, Self>, config: Config) -> Result<()> {
+        if config.folder != self.config.folder {
+            return Err(Error::Unsupported("another folder while it runs".into()));
+        }
+        for room in self.rooms.values_mut() {
+            room.pace = Pace::new(config.cooldown_ms(), config.max_per_minute);
+        }
+        self.config = config;
+        Ok(())
     }
 
     fn event(&mut self, cx: &mut Cx<'_, Self>, event: Event<'_>) -> Result<()> {

@@ -194,3 +194,27 @@ fn what_could_not_be_decrypted_is_counted_for_whoever_said_it() {
     assert_eq!(of(ANN).packets, of(BOB).packets + 50);
     assert_eq!(crate::core::repair::verify(&recording).unwrap(), []);
 }
+
+#[test]
+fn new_settings_count_for_a_recording_that_runs_and_another_folder_needs_a_new_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut stage, host) = stage(folder.path());
+    host.borrow_mut().may_nick = true;
+    says(&mut stage, ANN, true, "start", json!([]));
+    let mut tick = 0;
+    speak(&mut stage, &mut tick, &[(BOB, b"\xfcone")]);
+    let mut config = json!({
+        "folder": folder.path(), "warn_free": "0", "stop_free": "0", "participant_pause": false,
+    });
+    stage.reconfigure(&config).unwrap();
+    let said = says(&mut stage, BOB, false, "pause", json!([])).join(" ");
+    assert!(said.contains("Only those who may record"), "{said}");
+    speak(&mut stage, &mut tick, &[(BOB, b"\xfctwo")]);
+    config["folder"] = json!(folder.path().join("other"));
+    let refused = stage.reconfigure(&config);
+    assert!(matches!(refused, Err(Error::Unsupported(_))), "{refused:?}");
+    says(&mut stage, ANN, true, "stop", json!([]));
+    stage.stop(Why::Shutdown);
+    let all = everything(folder.path());
+    assert!(holds(&all, b"\xfcone") && holds(&all, b"\xfctwo"));
+}

@@ -212,3 +212,21 @@ fn direct_messages_and_unknown_commands_are_answered() {
     );
     board.end();
 }
+
+#[test]
+fn new_settings_are_taken_while_sounds_play_and_another_folder_needs_a_new_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut board = Board::with(folder.path(), json!({ "cooldown": "1h" }));
+    board.adds(BOSS, "bell", json!({}));
+    board.says(ANN, "play", json!({ "name": "bell" }));
+    let said = board.says(ANN, "play", json!({ "name": "bell" }));
+    assert!(said.contains("Wait") || said.contains("again"), "{said}");
+    let mut config = json!({ "folder": folder.path(), "cooldown": "0s" });
+    board.stage.reconfigure(&config).unwrap();
+    let again = board.says(ANN, "play", json!({ "name": "bell" }));
+    assert_ne!(again, said, "nobody has to wait any more");
+    config["folder"] = json!(folder.path().join("other"));
+    let refused = board.stage.reconfigure(&config);
+    assert!(matches!(refused, Err(Error::Unsupported(_))), "{refused:?}");
+    board.end();
+}
