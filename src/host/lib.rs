@@ -27,6 +27,7 @@ mod idle;
 mod instance;
 mod interactions;
 mod library;
+mod lines;
 mod link;
 mod mailbox;
 mod mouths;

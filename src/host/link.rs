@@ -6,6 +6,7 @@ use crate::{
     files,
     grants::Grants,
     hub::Hub,
+    lines::Lines,
     mailbox::{Event, Mailbox, Posted},
     mouths::Mouths,
     store::Store,
@@ -82,6 +83,7 @@ pub(crate) struct Link {
     control: OnceLock<ThreadId>,
     busy: Mutex<Option<(Instant, String)>>,
     saves: AtomicU64,
+    lines: Mutex<Lines>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -119,6 +121,7 @@ impl Link {
             control: OnceLock::new(),
             busy: Mutex::default(),
             saves: AtomicU64::new(0),
+            lines: Mutex::new(Lines::new()),
         }
     }
 
@@ -331,6 +334,18 @@ impl Link {
 
     pub(crate) fn set_status(&self, change: impl FnOnce(&mut Status)) {
         change(&mut lock(&self.status));
+    }
+
+    /// May it write one more line to the log? Any thread.
+    pub(crate) fn may_log(&self) -> bool {
+        let passed = lock(&self.lines).pass(clock::now());
+        if let Some(held_back @ 1..) = passed {
+            tracing::warn!(
+                plugin = %self.id,
+                "it says too much: {held_back} lines of it were left out"
+            );
+        }
+        passed.is_some()
     }
 
     /// This thread is the control thread from now on.

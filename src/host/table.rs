@@ -1,7 +1,7 @@
 //! The table the host hands one plugin (`mynah_host` and its extensions). Every function is
 //! guarded: a panic must not cross into foreign code.
 
-use crate::{OpError, clock, link::Link};
+use crate::{OpError, clock, lines, link::Link};
 use mynah_plugin::abi;
 use std::{
     ffi::c_void,
@@ -62,7 +62,10 @@ unsafe extern "C" fn log(host: *const abi::Host, level: u32, target: abi::Str, t
     // SAFETY: header: called with the host's own table; texts are readable for the call.
     unsafe {
         with(host, (), |link| {
-            let text = text.read().unwrap_or("(a line that is not UTF-8)");
+            if !link.may_log() {
+                return;
+            }
+            let text = lines::cut(text.read().unwrap_or("(a line that is not UTF-8)"));
             let (plugin, part) = (&link.id, target.read().unwrap_or_default());
             let part = if part == plugin { "" } else { part };
             match level {
