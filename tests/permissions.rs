@@ -196,6 +196,8 @@ async fn a_place_where_the_bot_cannot_go_is_refused_at_once_and_a_stage_is_asked
     let options = json!({ "channel": hall });
     let said = place.says(&place.owner, "voice move", options).await;
     assert!(said.contains("raised my hand"), "{said}");
+    let said = place.says(&ann, "voice status", none.clone()).await;
+    assert!(said.contains("audience of this stage"), "{said}");
     let bot = bot().await;
     assert_eq!(bot["suppress"], true, "{bot}");
     assert!(bot["request_to_speak_timestamp"].is_string(), "{bot}");
@@ -206,4 +208,10 @@ async fn a_place_where_the_bot_cannot_go_is_refused_at_once_and_a_stage_is_asked
     assert!(said.contains("takes the permission to move"), "{said}");
     let said = place.says(&place.owner, "voice move", options).await;
     assert!(said.contains("Moved to"), "{said}");
+    let state = place.control.get("/state").await;
+    let bots = state["bots"].as_array().unwrap();
+    let body = json!({ "user_id": bots[0]["user_id"], "mute": true });
+    place.control.post("/voice/state", body).await;
+    let said = place.says(&ann, "voice status", none).await;
+    assert!(said.contains("a moderator has muted me"), "{said}");
 }

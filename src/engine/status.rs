@@ -36,6 +36,8 @@ pub struct VoiceStatus {
     pub members: Vec<(UserId, Vec<u8>)>,
     /// The bot's own public signature key; empty without end-to-end encryption.
     pub own_key: Vec<u8>,
+    /// Why nobody hears the bot, in words for people; `None` when all do, as far as is known.
+    pub unheard: Option<String>,
     /// Packets the kernel took.
     pub packets_sent: u64,
     /// Packets that left under older keys than the announced ones; anything but 0 is a bug.

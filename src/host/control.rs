@@ -3,7 +3,7 @@
 
 use crate::{
     PluginState, clock,
-    entry::Loaded,
+    entry::{Loaded, MAX_PUT_BYTES, Put},
     instance::Instance,
     link::Link,
     mailbox::Mail,
@@ -132,7 +132,8 @@ impl Control {
                     tracing::error!(
                         plugin = %self.link.id,
                         "it is switched off after {failures} fault(s); everything else goes on. \
-                         Mend it and restart the bot"
+                         Mend it, then `mynah plugin reload {}`, or restart the bot",
+                        self.link.id
                     );
                     self.down(PluginState::Disabled);
                 }
@@ -178,7 +179,8 @@ impl Control {
             Err((status, why)) => {
                 // Wrong configuration and missing grants do not mend themselves.
                 let lasting = matches!(status, abi::E_INVALID | abi::E_DENIED | abi::E_UNSUPPORTED);
-                let why = self.link.take_fault().unwrap_or(why);
+                let fault = self.link.take_fault();
+                let why = fault.map_or(why, |fault| format!("in start: {fault}"));
                 let how = if lasting {
                     Input::Refused
                 } else {
@@ -196,6 +198,7 @@ impl Control {
         if let Some(instance) = self.instance.take() {
             self.quiet();
             self.link.timed("stop", || instance.stop(abi::WHY_RELOAD));
+            self.tell_last_fault();
             self.destroy(instance);
         }
         let keeps = self.loaded.keeps_tracks() && fresh.loaded.keeps_tracks();
@@ -244,7 +247,7 @@ impl Control {
         };
         let _ = answer.send(outcome);
         self.save_at = self.save_at.or_else(|| Some(clock::now() + SAVE_AFTER));
-        self.look_for_a_fault();
+        self.look_for_a_fault("new settings");
     }
 
     fn first_start_is_over(&mut self) {
@@ -288,21 +291,38 @@ impl Control {
         let Some(instance) = &self.instance else {
             return;
         };
-        match mail {
-            Mail::Event(event) => self.link.timed(&event.name, || instance.event(&event)),
-            Mail::Run(task) => self.link.timed("an async step", || instance.run(task)),
+        let inside: Arc<str> = match mail {
+            Mail::Event(event) => {
+                self.link.timed(&event.name, || instance.event(&event));
+                event.name
+            }
+            Mail::Run(task) => {
+                self.link.timed("an async step", || instance.run(task));
+                "an async step".into()
+            }
             Mail::Done { op, status, body } => {
                 self.link.timed("done", || instance.done(op, status, &body));
+                "done".into()
             }
-            Mail::Fault | Mail::Stop(_) | Mail::Reload(_) | Mail::Settings(_) => {}
-        }
+            Mail::Fault | Mail::Stop(_) | Mail::Reload(_) | Mail::Settings(_) => "its sound".into(),
+        };
         self.save_at = self.save_at.or_else(|| Some(clock::now() + SAVE_AFTER));
-        self.look_for_a_fault();
+        self.look_for_a_fault(&inside);
     }
 
-    fn look_for_a_fault(&mut self) {
+    /// `inside`: the callback that it has just come back from.
+    fn look_for_a_fault(&mut self, inside: &str) {
         if let Some(why) = self.link.take_fault() {
-            self.fail(Input::Failed, why);
+            self.fail(Input::Failed, format!("in {inside}: {why}"));
+        }
+    }
+
+    /// A fault of an instance that was stopping anyway: nothing follows from it but that people know.
+    fn tell_last_fault(&self) {
+        if let Some(why) = self.link.take_fault() {
+            let why = format!("in stop: {why}");
+            tracing::error!(plugin = %self.link.id, "{why}");
+            self.link.set_status(|status| status.last_fault = Some(why));
         }
     }
 
@@ -311,7 +331,14 @@ impl Control {
         let Some(instance) = &self.instance else {
             return;
         };
-        if let Some(saved) = self.link.timed("save", || instance.save()) {
+        let saved = self.link.timed("save", || instance.save());
+        if saved.as_ref().is_some_and(|saved| saved.is_over) {
+            let mib = MAX_PUT_BYTES >> 20;
+            tracing::error!(
+                plugin = %self.link.id,
+                "its state is larger than {mib} MiB and is not kept; what it saved before stays"
+            );
+        } else if let Some(Put { bytes: saved, .. }) = saved {
             if saved != self.saved
                 && let Err(error) = self.link.store.keep(&saved)
             {
@@ -320,7 +347,7 @@ impl Control {
             self.saved = saved;
             self.link.count_save();
         }
-        self.look_for_a_fault();
+        self.look_for_a_fault("save");
     }
 
     fn stop(mut self, why: u32) {
@@ -329,6 +356,7 @@ impl Control {
             // First: what was heard until now is part of what it may want to finish.
             self.quiet();
             self.link.timed("stop", || instance.stop(why));
+            self.tell_last_fault();
             self.destroy(instance);
         }
         self.link

@@ -6,7 +6,7 @@
 
 mod block;
 
-use crate::{Listens, OpError, link::Link};
+use crate::{Listens, OpError, busy::On, link::Link};
 use block::Blocks;
 use mynah_engine::Want;
 use mynah_plugin::abi;
@@ -234,7 +234,8 @@ pub(crate) fn wait_for(thread: JoinHandle<()>, plugin: &str) {
         if waited == STUCK {
             tracing::error!(
                 plugin,
-                "one of its audio threads does not come back from a call; it is waited for"
+                "one of its audio threads does not come back from a call; the plugin waits for it, and \
+                 nobody else does"
             );
         }
     }
@@ -271,7 +272,7 @@ fn run(desk: &Desk, link: &Link) {
         }
         for one in open.extract_if(.., |one| over.contains(&one.id)) {
             desk.orders().known.remove(&one.id);
-            close_sink(&one);
+            link.timed_sound(On::Ears, "a sink's end", || close_sink(&one));
         }
     }
 }
@@ -315,12 +316,14 @@ fn hear(link: &Link, blocks: &mut Blocks, one: &mut Open, ticks: usize) -> Turn 
             return Turn::Failed;
         };
         let this = one.sink.0.self_;
-        let status = blocks.lend(one.guild, one.want, &heard, |block| {
-            // SAFETY: header, mynah_sink.heard: this thread only; the block lives for the call.
-            unsafe { call(this, block) }
+        let status = link.timed_sound(On::Ears, "a sink's listening", || {
+            blocks.lend(one.guild, one.want, &heard, |block| {
+                // SAFETY: header, mynah_sink.heard: this thread only; the block lives for the call.
+                unsafe { call(this, block) }
+            })
         });
         if status == abi::E_PANIC {
-            link.set_fault("it panicked while it listened".to_owned());
+            link.set_fault("it panicked in a sink's listening".to_owned());
             link.mailbox.fault();
         }
         if status < 0 {
@@ -333,7 +336,7 @@ fn hear(link: &Link, blocks: &mut Blocks, one: &mut Open, ticks: usize) -> Turn 
 /// What has been said until now is heard, then the sink is closed.
 fn end(link: &Link, blocks: &mut Blocks, mut one: Open) {
     hear(link, blocks, &mut one, LAST);
-    close_sink(&one);
+    link.timed_sound(On::Ears, "a sink's end", || close_sink(&one));
 }
 
 fn close_sink(one: &Open) {

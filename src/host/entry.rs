@@ -1,9 +1,9 @@
 //! The entry table of a plugin, looked at before anything in it is called.
 
-use crate::{HostError, Library, PluginSpec, grants};
+use crate::{HostError, Library, PluginSpec, grants, lines};
 use mynah_plugin::{Diagnostic, abi};
 use serde_json::Value;
-use std::ffi::c_void;
+use std::{ffi::c_void, sync::mpsc, thread::Builder, time::Duration};
 
 /// Where a plugin's table comes from. After this, every plugin is treated alike.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +84,11 @@ pub struct Need {
 /// More events or needs than this are garbage.
 const MAX_ROWS: u32 = 256;
 
+/// Mistakes of one configuration that are shown.
+const MAX_FINDINGS: usize = 64;
+/// A check that takes longer is not waited for.
+const CHECK: Duration = Duration::from_secs(5);
+
 /// A table that can be used.
 #[derive(Clone, Debug)]
 pub(crate) struct Loaded {
@@ -108,30 +113,43 @@ impl Loaded {
         self.backend.entry().flags & abi::KEEPS_TRACKS != 0
     }
 
-    /// Everything wrong in the plugin's configuration.
+    /// Everything wrong in the plugin's configuration. Blocks, for [`CHECK`] at most.
     pub(crate) fn check(&self, config: &Value) -> Vec<Diagnostic> {
         let Some(check) = self.backend.entry().check else {
             return Vec::new();
         };
+        let failed = |words: &str| vec![Diagnostic::new("", words)];
         let config = config.to_string();
-        let mut json: Vec<u8> = Vec::new();
-        // SAFETY: header, mynah_entry.check: [load], pure; `put` gets the Vec it expects.
-        let status = unsafe {
-            check(
-                abi::Bytes::of(config.as_bytes()),
-                put,
-                (&raw mut json).cast(),
-            )
+        let (answer, found) = mpsc::sync_channel(1);
+        // On a thread that may be left behind: whoever asks must not wait for ever.
+        let name = format!("p:{}/chk", self.about.id);
+        let thread = Builder::new().name(name).spawn(move || {
+            let mut json = Put::default();
+            let config = abi::Bytes::of(config.as_bytes());
+            // SAFETY: header, mynah_entry.check: [load], pure; `put` gets what it expects.
+            let status = unsafe { check(config, put, (&raw mut json).cast()) };
+            // Who asked may be gone.
+            let _ = answer.send((status, json));
+        });
+        if thread.is_err() {
+            return failed("there is no thread to check its configuration on");
+        }
+        let Ok((status, json)) = found.recv_timeout(CHECK) else {
+            return failed(
+                "the plugin's own check of its configuration does not come back; mend the plugin, or \
+                 switch it off",
+            );
         };
         if status == abi::OK {
             return Vec::new();
         }
-        match serde_json::from_slice(&json) {
-            Ok(found) if status == abi::E_INVALID => found,
-            _ => vec![Diagnostic::new(
-                "",
-                "the plugin's own check of its configuration failed",
-            )],
+        let found: Result<Vec<Diagnostic>, _> = serde_json::from_slice(&json.bytes);
+        match found {
+            Ok(mut found) if !found.is_empty() => {
+                found.truncate(MAX_FINDINGS);
+                found
+            }
+            _ => failed("the plugin's own check of its configuration failed"),
         }
     }
 
@@ -161,14 +179,36 @@ impl Loaded {
     }
 }
 
-/// Appends to the `Vec<u8>` that `sink` points to.
+/// What plugins may hand out in one call: words, findings, their state.
+pub(crate) const MAX_PUT_BYTES: usize = 16 << 20;
+
+/// What a plugin has handed out.
+#[derive(Debug, Default)]
+pub(crate) struct Put {
+    pub(crate) bytes: Vec<u8>,
+    /// There was more than [`MAX_PUT_BYTES`]; the rest is not here.
+    pub(crate) is_over: bool,
+}
+
+impl Put {
+    /// As text for people.
+    pub(crate) fn text(&self) -> String {
+        let words = String::from_utf8_lossy(&self.bytes);
+        lines::cut(&words).to_owned()
+    }
+}
+
+/// Appends to the [`Put`] that `sink` points to.
 ///
 /// # Safety
-/// `sink` is a live `Vec<u8>` nobody else uses during the call; `part` is readable.
+/// `sink` is a live `Put` nobody else uses during the call; `part` is readable.
 pub(crate) unsafe extern "C" fn put(sink: *mut c_void, part: abi::Bytes) {
     // SAFETY: promised by the caller.
-    let (sink, part) = unsafe { (&mut *sink.cast::<Vec<u8>>(), part.read()) };
-    sink.extend_from_slice(part);
+    let (sink, part) = unsafe { (&mut *sink.cast::<Put>(), part.read()) };
+    let room = MAX_PUT_BYTES.saturating_sub(sink.bytes.len());
+    let fits = part.get(..room).unwrap_or(part);
+    sink.is_over |= fits.len() < part.len();
+    sink.bytes.extend_from_slice(fits);
 }
 
 fn about(entry: &abi::Entry) -> Result<About, HostError> {

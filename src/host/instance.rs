@@ -1,7 +1,7 @@
 //! One instance of a plugin, safe to hold: every function of its table, called as the header says.
 
 use crate::{
-    entry::{Loaded, put},
+    entry::{Loaded, Put, put},
     link::Link,
     mailbox::Event,
     table::Table,
@@ -55,18 +55,18 @@ impl Instance {
 
     /// Status and words when it can not.
     pub(crate) fn start(&self, config: &str, saved: &[u8]) -> Result<(), (abi::Status, String)> {
-        let mut words: Vec<u8> = Vec::new();
+        let mut words = Put::default();
         let status = self.call(
             |table| table.start,
             |start, this| {
                 let (config, saved) = (abi::Bytes::of(config.as_bytes()), abi::Bytes::of(saved));
-                // SAFETY: header: slices live for the call; `put` gets the Vec it expects.
+                // SAFETY: header: slices live for the call; `put` gets what it expects.
                 unsafe { start(this, config, saved, put, (&raw mut words).cast()) }
             },
         );
         match status {
             Some(status) if status >= 0 => Ok(()),
-            Some(status) => Err((status, String::from_utf8_lossy(&words).into_owned())),
+            Some(status) => Err((status, words.text())),
             None => Err((abi::E_UNSUPPORTED, "its table has no `start`".into())),
         }
     }
@@ -109,18 +109,18 @@ impl Instance {
             let whole = size >= size_of::<abi::Settings>();
             whole.then(|| (&raw const (*offered).set).read()).flatten()
         };
-        let mut words: Vec<u8> = Vec::new();
+        let mut words = Put::default();
         let status = self.call(
             |_| set,
             |set, this| {
                 let config = abi::Bytes::of(config.as_bytes());
-                // SAFETY: header: slices live for the call; `put` gets the Vec it expects.
+                // SAFETY: header: slices live for the call; `put` gets what it expects.
                 unsafe { set(this, config, put, (&raw mut words).cast()) }
             },
         );
         match status {
             Some(status) if status >= 0 => Ok(()),
-            Some(status) => Err((status, String::from_utf8_lossy(&words).into_owned())),
+            Some(status) => Err((status, words.text())),
             None => Err(no()),
         }
     }
@@ -140,12 +140,12 @@ impl Instance {
     }
 
     /// Its state, unless it could not say.
-    pub(crate) fn save(&self) -> Option<Vec<u8>> {
-        let mut saved: Vec<u8> = Vec::new();
+    pub(crate) fn save(&self) -> Option<Put> {
+        let mut saved = Put::default();
         let status = self.call(
             |table| table.save,
             |save, this| {
-                // SAFETY: header: `put` gets the Vec it expects.
+                // SAFETY: header: `put` gets what it expects.
                 unsafe { save(this, put, (&raw mut saved).cast()) }
             },
         );

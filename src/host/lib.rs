@@ -12,6 +12,7 @@
 #[cfg(test)]
 mod behaviour;
 mod bot;
+mod busy;
 mod call;
 mod clock;
 mod commands;

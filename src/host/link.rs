@@ -1,7 +1,9 @@
 //! Between one plugin's control thread and the rest of the bot: mailbox, ops under way, status.
 
 use crate::{
-    Call, OpError, Outcome, clock,
+    Call, OpError, Outcome,
+    busy::{Busy, On},
+    clock,
     ears::Ears,
     files,
     grants::Grants,
@@ -30,6 +32,8 @@ use tokio::task::AbortHandle;
 pub(crate) const MAX_OPS: usize = 256;
 /// A callback this long is worth a line in the log (architecture C5.3).
 const SLOW: Duration = Duration::from_millis(50);
+/// On an audio thread, where a plugin may take its time.
+const SLOW_SOUND: Duration = Duration::from_secs(1);
 
 /// What a plugin is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +85,7 @@ pub(crate) struct Link {
     fault: Mutex<Option<String>>,
     status: Mutex<Status>,
     control: OnceLock<ThreadId>,
-    busy: Mutex<Option<(Instant, String)>>,
+    busy: Busy,
     saves: AtomicU64,
     lines: Mutex<Lines>,
 }
@@ -119,7 +123,7 @@ impl Link {
             fault: Mutex::default(),
             status: Mutex::new(status),
             control: OnceLock::new(),
-            busy: Mutex::default(),
+            busy: Busy::default(),
             saves: AtomicU64::new(0),
             lines: Mutex::new(Lines::new()),
         }
@@ -143,7 +147,9 @@ impl Link {
         let (unheard, words) = match self.mailbox.post(event) {
             Posted::Waiting => return,
             Posted::Displaced(oldest) => {
-                tracing::warn!(plugin = %self.id, "it is too slow: an event was dropped");
+                if self.may_log() {
+                    tracing::warn!(plugin = %self.id, "it is too slow: an event was dropped");
+                }
                 (oldest, "is too busy right now. Try again in a moment.")
             }
             Posted::Closed => (interaction, self.absence()),
@@ -176,7 +182,9 @@ impl Link {
     pub(crate) fn submit(self: &Arc<Self>, kind: &str, args: &[u8]) -> u64 {
         let op = {
             let mut ops = lock(&self.ops);
-            if ops.under_way.len() >= MAX_OPS {
+            // Those that are over and not told count as well: a plugin that does not come back from a
+            // callback would heap them up.
+            if ops.under_way.len() + self.mailbox.finished() >= MAX_OPS {
                 return 0;
             }
             ops.last += 1;
@@ -356,7 +364,7 @@ impl Link {
     /// Checks a thread tag and says who broke it (architecture C6).
     pub(crate) fn on_control(&self, function: &str) -> bool {
         let right = self.control.get() == Some(&std::thread::current().id());
-        if !right {
+        if !right && self.may_log() {
             tracing::error!(
                 plugin = %self.id,
                 "it called {function} outside its control thread; the call is refused"
@@ -367,14 +375,23 @@ impl Link {
 
     /// Runs a callback, noting how long it takes.
     pub(crate) fn timed<T>(&self, what: &str, call: impl FnOnce() -> T) -> T {
-        let begun = clock::now();
-        *lock(&self.busy) = Some((begun, what.to_owned()));
-        let result = call();
-        *lock(&self.busy) = None;
-        let took = clock::now().duration_since(begun);
+        let (result, took) = self.busy.during(On::Control, what.to_owned(), call);
         if took > SLOW {
             let ms = took.as_millis();
             tracing::warn!(plugin = %self.id, "{what} took {ms} ms; work belongs into Cx::spawn");
+        }
+        result
+    }
+
+    /// As [`Link::timed`], on an audio thread.
+    pub(crate) fn timed_sound<T>(&self, on: On, what: &'static str, call: impl FnOnce() -> T) -> T {
+        let (result, took) = self.busy.during(on, what, call);
+        if took > SLOW_SOUND && self.may_log() {
+            let ms = took.as_millis();
+            tracing::warn!(
+                plugin = %self.id,
+                "{what} took {ms} ms, and its own sound waited; work belongs on a thread of its own"
+            );
         }
         result
     }
@@ -389,9 +406,9 @@ impl Link {
         self.saves.load(Ordering::Relaxed)
     }
 
-    /// What it is inside of, since when.
+    /// What it is inside of, since when; of its threads the one that is so for the longest time.
     pub(crate) fn busy(&self) -> Option<(Instant, String)> {
-        lock(&self.busy).clone()
+        self.busy.longest()
     }
 }
 

@@ -1,8 +1,8 @@
 //! What waits for a plugin's control thread (architecture B6 row 2).
 //!
 //! Three queues, because only one of them may lose anything. Events: bounded; the oldest goes and
-//! one `Lost(n)` takes its place. Finished ops: bounded by the ops under way. Woken tasks: bounded
-//! by the tasks, each counted once. They are taken in that order of urgency, with a turn for events
+//! one `Lost(n)` takes its place. Finished ops: bounded by whoever lets ops in, who counts these.
+//! Woken tasks: each counted once, and bounded. They are taken in that order of urgency, with a turn for events
 //! every now and then, so that a plugin that wakes itself without end still hears the world.
 
 use std::{
@@ -19,6 +19,8 @@ use mynah_plugin::abi;
 
 /// Events kept for a plugin that is busy.
 pub(crate) const MAX_EVENTS: usize = 256;
+/// Woken tasks that wait. A plugin has a few; one that wakes tasks it does not have is not heard.
+const MAX_WAKES: usize = 16_384;
 /// Completions and wakes in a row before an event gets its turn.
 const TURN: u32 = 64;
 
@@ -149,9 +151,15 @@ impl Mailbox {
         }
     }
 
+    /// Ops that are over and not told yet.
+    pub(crate) fn finished(&self) -> usize {
+        self.queues().done.len()
+    }
+
     pub(crate) fn wake(&self, task: u64) {
         let mut queues = self.queues();
-        if queues.open && queues.woken.insert(task) {
+        let has_room = queues.wakes.len() < MAX_WAKES;
+        if queues.open && has_room && queues.woken.insert(task) {
             queues.wakes.push_back(task);
             drop(queues);
             self.ready.notify_one();
@@ -341,6 +349,14 @@ mod tests {
         mailbox.post(event(1));
         assert!(matches!(mailbox.take(None), Some(Mail::Run(7))));
         assert_eq!(name(mailbox.take(None)), "X 1");
+    }
+
+    #[test]
+    fn a_flood_of_wakes_is_bounded() {
+        let mailbox = open();
+        (0..100_000).for_each(|task| mailbox.wake(task));
+        let woken = core::iter::from_fn(|| mailbox.take(Some(clock::now())));
+        assert_eq!(woken.count(), MAX_WAKES);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! and nothing is missed meanwhile. Sources are pulled ahead of time, as much as the pipe to their
 //! track takes. A source that is late is heard as a stall of its own track, by nobody else's plugin.
 
-use crate::{OpError, call::source_options, ears::wait_for, link::Link, sound};
+use crate::{OpError, busy::On, call::source_options, ears::wait_for, link::Link, sound};
 use mynah_engine::LiveWriter;
 use mynah_plugin::{abi, audio::BLOCK_FLOATS};
 use mynah_wire::GuildId;
@@ -150,7 +150,7 @@ fn run(desk: &Desk, link: &Link) {
         let over: Vec<Mouth> = over.collect();
         desk.orders().open -= over.len();
         for mouth in over {
-            close(mouth);
+            link.timed_sound(On::Sound, "a source's end", || close(mouth));
         }
         if stop {
             return;
@@ -184,7 +184,10 @@ fn speak(link: &Link, mouth: &mut Mouth, room: &mut Aligned) {
         return;
     }
     for _ in 0..to.room() {
-        match pull(&mouth.source, mouth.frame, room) {
+        let pulled = link.timed_sound(On::Sound, "a source's pull", || {
+            pull(&mouth.source, mouth.frame, room)
+        });
+        match pulled {
             Ok((flags, more)) => {
                 if more {
                     if flags & abi::SILENT != 0 {
@@ -200,7 +203,7 @@ fn speak(link: &Link, mouth: &mut Mouth, room: &mut Aligned) {
             }
             Err(status) => {
                 let words = if status == abi::E_PANIC {
-                    link.set_fault("it panicked while it made sound".to_owned());
+                    link.set_fault("it panicked in a source's pull".to_owned());
                     link.mailbox.fault();
                     "its plugin panicked"
                 } else {

@@ -76,7 +76,7 @@ impl Host {
             plugin: link.id.clone(),
             reason,
         };
-        let wrong = Loaded::new(entry)?.check(config);
+        let wrong = checked(Loaded::new(entry)?, config).await;
         if !wrong.is_empty() {
             let words: Vec<String> = wrong.into_iter().map(said).collect();
             return Err(refuse(words.join("; ")));
@@ -127,7 +127,7 @@ impl Host {
         let new = loaded.about.clone();
         let old = lock(seat).about.clone();
         may_follow(&old, &loaded, granted).map_err(refuse)?;
-        let wrong = loaded.check(&config);
+        let wrong = checked(loaded.clone(), &config).await;
         if !wrong.is_empty() {
             let words: Vec<String> = wrong.into_iter().map(said).collect();
             return Err(refuse(words.join("; ")));
@@ -156,6 +156,14 @@ impl Host {
             ))),
         }
     }
+}
+
+/// What is wrong with a configuration, without keeping a worker of the runtime waiting.
+async fn checked(loaded: Loaded, config: &Value) -> Vec<Diagnostic> {
+    let config = config.clone();
+    let found = tokio::task::spawn_blocking(move || loaded.check(&config));
+    let stopping = |_| vec![Diagnostic::new("", "the bot is stopping")];
+    found.await.unwrap_or_else(stopping)
 }
 
 /// Whether a table may take over from another one while the bot is connected.

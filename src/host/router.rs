@@ -335,7 +335,8 @@ impl Router {
             {
                 tracing::error!(
                     plugin = %link.id,
-                    "it is stuck in {what} for more than {} s; everything else goes on",
+                    "it is stuck in {what} for more than {} s; everything else goes on. Restart the bot \
+                     to be rid of it, or switch it off",
                     STUCK.as_secs()
                 );
             }

@@ -32,7 +32,9 @@ impl Bot {
                 .await;
             status.await.ok()
         };
-        tokio::time::timeout(STATUS_TIMEOUT, ask).await.ok()?
+        let mut status = tokio::time::timeout(STATUS_TIMEOUT, ask).await.ok()??;
+        status.unheard = self.unheard(guild);
+        Some(status)
     }
 }
 

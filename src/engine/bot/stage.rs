@@ -1,6 +1,6 @@
 //! Being heard: what keeps the bot from it, and what it can do about that.
 
-use mynah_wire::GuildId;
+use mynah_wire::{ChannelId, GuildId};
 use serde_json::json;
 
 use crate::standing::STAGE;
@@ -16,11 +16,8 @@ impl Bot {
     pub async fn speak_up(&self, guild: GuildId) -> Option<String> {
         let channel = self.connected_channel(guild)?;
         let cache = &self.inner.cache;
-        if let Some(denied) = cache.silences(guild, channel) {
-            return Some(format!("Nobody hears me in <#{channel}>: {denied}."));
-        }
-        if cache.hushed(guild).0 {
-            return Some("Nobody hears me: a moderator has muted me on this server.".to_owned());
+        if let Some(words) = self.silenced(guild, channel) {
+            return Some(words);
         }
         let kind = cache.channel(guild, channel).map(|channel| channel.kind);
         if kind != Some(STAGE) {
@@ -50,5 +47,27 @@ impl Bot {
                        permission Mute Members or Request to Speak."
                 .to_owned(),
         })
+    }
+
+    /// Why nobody hears the bot in a guild, as [`Bot::speak_up`] says it, but asking for nothing.
+    pub(crate) fn unheard(&self, guild: GuildId) -> Option<String> {
+        let channel = self.connected_channel(guild)?;
+        let in_audience = || {
+            let words =
+                "I am in the audience of this stage: a moderator has to invite me to speak.";
+            let suppressed = self.inner.cache.hushed(guild).1;
+            suppressed.then(|| words.to_owned())
+        };
+        self.silenced(guild, channel).or_else(in_audience)
+    }
+
+    /// By a missing permission, or by a moderator.
+    fn silenced(&self, guild: GuildId, channel: ChannelId) -> Option<String> {
+        let cache = &self.inner.cache;
+        if let Some(denied) = cache.silences(guild, channel) {
+            return Some(format!("Nobody hears me in <#{channel}>: {denied}."));
+        }
+        let words = "Nobody hears me: a moderator has muted me on this server.";
+        cache.hushed(guild).0.then(|| words.to_owned())
     }
 }

@@ -56,6 +56,7 @@ impl Shell {
             own_key,
             packets_sent,
             sealed_stale,
+            unheard: None, // the cache knows
         })
     }
 }

@@ -25,6 +25,7 @@ fn call() -> VoiceStatus {
         members: vec![(UserId::new(8), vec![4; 65]), (UserId::new(5), vec![9; 65])],
         own_key: vec![4; 65],
         packets_sent: 150,
+        unheard: None,
         sealed_stale: 0,
     }
 }

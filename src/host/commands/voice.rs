@@ -156,6 +156,7 @@ async fn leave(hub: &Hub, question: &Question, guild: GuildId) -> String {
 /// Everything about the session.
 fn report(status: &VoiceStatus) -> String {
     let mut lines = vec![format!("I am in <#{}>.", status.channel_id)];
+    lines.extend(status.unheard.clone());
     let version = status.dave_version;
     match (version, status.epoch) {
         (0, _) => lines.push(
@@ -306,6 +307,7 @@ mod tests {
             members: vec![(BOT, key(0x11)), (ANN, key(0x22))],
             own_key: key(0x11),
             packets_sent: 4711,
+            unheard: None,
             sealed_stale: 0,
         }
     }
