@@ -13,4 +13,5 @@ mod ops;
 mod permissions;
 mod puppet;
 mod reloads;
+mod stays;
 mod voice;

@@ -109,6 +109,13 @@ impl Question {
         options.iter().find(named)?.get("value")?.as_str()
     }
 
+    /// A yes-or-no option of the subcommand.
+    fn flag(&self, option: &str) -> Option<bool> {
+        let (_, options) = self.subcommand()?;
+        let named = |one: &&Value| one.get("name").and_then(Value::as_str) == Some(option);
+        options.iter().find(named)?.get("value")?.as_bool()
+    }
+
     /// The person an option of the subcommand names.
     fn person(&self, option: &str) -> Option<UserId> {
         self.option(option)?.parse().ok()

@@ -323,7 +323,7 @@ fn hear(link: &Link, blocks: &mut Blocks, one: &mut Open, ticks: usize) -> Turn 
             })
         });
         if status == abi::E_PANIC {
-            link.set_fault("it panicked in a sink's listening".to_owned());
+            link.set_fault("it panicked while it listened".to_owned());
             link.mailbox.fault();
         }
         if status < 0 {

@@ -7,6 +7,8 @@ use crate::{
     link::Link,
     mailbox::Event,
     pins::Pins,
+    stays::Stays,
+    store::Store,
 };
 use serde_json::json;
 use std::{
@@ -34,6 +36,8 @@ pub(crate) struct Hub {
     directory: Mutex<Directory>,
     pins: Mutex<Pins>,
     permissions: Mutex<Arc<Permissions>>,
+    /// Where the bot stays for good.
+    pub(crate) stays: Stays,
     /// Who carries out owners' orders.
     pub(crate) orders: Option<mpsc::Sender<Order>>,
     /// Some plugin has new commands.
@@ -62,6 +66,7 @@ impl Hub {
             directory: Mutex::default(),
             pins: Mutex::default(),
             permissions: Mutex::default(),
+            stays: Stays::new(Store::in_memory()),
             orders: None,
             commands_changed: Notify::new(),
         }

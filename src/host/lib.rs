@@ -40,6 +40,7 @@ mod report;
 mod router;
 mod runner;
 mod sound;
+mod stays;
 mod store;
 mod supervisor;
 mod table;
@@ -68,6 +69,7 @@ use mynah_plugin::abi;
 use registrar::Registrar;
 use router::Router;
 use serde_json::Value;
+use stays::Stays;
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -84,6 +86,8 @@ use tokio::{
 /// Between the engine's stream and the router; a full one stops the engine, which knows what to do
 /// (architecture B6 row 1).
 const MAX_EVENTS: usize = 64;
+/// Where the host keeps things of its own; no plugin's id begins like that.
+const OWN_STORE: &str = "_bot";
 /// A plugin that has not started by then is not waited for.
 const START: Duration = Duration::from_secs(10);
 /// A plugin that has not stopped by then is left behind.
@@ -192,6 +196,7 @@ impl Host {
         let mut hub = Hub::new(runner, runtime, clock::now());
         hub.set_permissions(options.permissions);
         hub.orders = options.orders;
+        hub.stays = Stays::new(store(options.stores.as_deref(), OWN_STORE));
         let hub = Arc::new(hub);
         let mut links: Vec<Arc<Link>> = Vec::new();
         let mut seats: Vec<Seat> = Vec::new();
@@ -266,6 +271,7 @@ impl Host {
         };
         registrar.register().await;
         host.tasks.push(tokio::spawn(registrar.run()));
+        host.tasks.push(tokio::spawn(come_back(host.hub.clone())));
         Ok(host)
     }
 
@@ -329,6 +335,18 @@ fn wanted(about: &About, grants: &Grants) -> BTreeSet<String> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Goes to where the bot stays, unless a plugin was faster.
+async fn come_back(hub: Arc<Hub>) {
+    for (guild, channel) in hub.stays.all() {
+        if hub.runner.voice_status(guild).await.is_some() {
+            continue;
+        }
+        if let Err(error) = hub.runner.run(Call::Join(guild, channel)).await {
+            tracing::warn!(%guild, %channel, "the bot stays there, but cannot join: {error}");
+        }
+    }
 }
 
 /// What a plugin keeps; in memory, and said so, when its file cannot be used.

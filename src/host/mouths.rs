@@ -203,7 +203,7 @@ fn speak(link: &Link, mouth: &mut Mouth, room: &mut Aligned) {
             }
             Err(status) => {
                 let words = if status == abi::E_PANIC {
-                    link.set_fault("it panicked in a source's pull".to_owned());
+                    link.set_fault("it panicked while it made sound".to_owned());
                     link.mailbox.fault();
                     "its plugin panicked"
                 } else {

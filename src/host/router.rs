@@ -111,6 +111,9 @@ impl Router {
     /// Goes from channels where nobody else has been for long, unless a plugin needs it there.
     async fn look_for_empty(&self, idle: &mut Idle) {
         for (guild, channel) in idle.places() {
+            if self.hub.stays.has(guild) {
+                continue;
+            }
             let people = self.hub.runner.run(Call::People(guild, channel)).await;
             let Ok(people) = people else { continue };
             let bot = people.get("bot_id");

@@ -23,6 +23,7 @@ pub(super) struct Script {
     /// Leave REST to the test as well, except the registration of commands.
     slow_rest: bool,
     voice: Arc<Mutex<Voice>>,
+    places: Arc<Mutex<Value>>,
     taps: Taps,
     lives: Lives,
 }
@@ -49,8 +50,12 @@ impl Runner for Script {
             return Box::pin(async { Ok(json!({ "id": "1", "channel_id": "3" })) });
         }
         if call.is_instant() {
+            let answer = match &call {
+                Call::State(..) => self.places.lock().unwrap().clone(),
+                _ => Value::Null,
+            };
             let _ = self.calls.send((call, None));
-            return Box::pin(async { Ok(Value::Null) });
+            return Box::pin(async { Ok(answer) });
         }
         let (answer, outcome) = oneshot::channel();
         let _ = self.calls.send((call, Some(answer)));
@@ -88,6 +93,8 @@ impl Runner for Script {
 pub(super) struct Bench {
     pub(super) host: Host,
     pub(super) voice: Arc<Mutex<Voice>>,
+    /// Where people and the bot are.
+    pub(super) places: Arc<Mutex<Value>>,
     pub(super) taps: Taps,
     pub(super) lives: Lives,
     events: mpsc::Sender<Incoming>,
@@ -114,12 +121,14 @@ pub(super) async fn bench(plugins: Vec<PluginSpec>, options: Options, slow_rest:
     let (events, receiver) = mpsc::channel(64);
     let voice = Arc::<Mutex<Voice>>::default();
     let (taps, lives) = (Taps::default(), Lives::default());
+    let places = Arc::<Mutex<Value>>::default();
     let runner = Arc::new(Script {
         taps: taps.clone(),
         lives: lives.clone(),
         calls: calls_tx,
         slow_rest,
         voice: voice.clone(),
+        places: places.clone(),
     });
     let host = Host::start_on(runner, receiver, plugins, options)
         .await
@@ -127,6 +136,7 @@ pub(super) async fn bench(plugins: Vec<PluginSpec>, options: Options, slow_rest:
     Bench {
         host,
         voice,
+        places,
         taps,
         lives,
         events,

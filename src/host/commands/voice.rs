@@ -4,6 +4,7 @@ use super::Question;
 use crate::{Call, OpError, Runner, hub::Hub};
 use mynah_dave::code::{self, GROUP_DIGITS};
 use mynah_engine::VoiceStatus;
+use mynah_plugin::Tier;
 use mynah_wire::{ChannelId, GuildId, UserId};
 use serde_json::{Value, json};
 
@@ -28,6 +29,13 @@ pub(super) fn definition() -> Value {
             }],
         }, {
             "type": 1, "name": "leave", "description": "Leaves the voice channel",
+        }, {
+            "type": 1, "name": "stay",
+            "description": "Stays where it is, also when nobody is there, and comes back after a restart",
+            "options": [{
+                "type": 5, "name": "on", "description": "False: it goes again when nobody is there",
+                "required": true,
+            }],
         }],
     })
 }
@@ -41,6 +49,7 @@ pub(super) async fn say(hub: &Hub, question: &Question) -> String {
         Some("status") => {}
         Some("join") => return join(hub, question, guild).await,
         Some("move") => return go(hub, question, guild).await,
+        Some("stay") => return stay(hub, question, guild).await,
         Some("leave") => return leave(hub, question, guild).await,
         _ => return "I do not know that part of `/voice`. `/voice status` is there.".to_owned(),
     }
@@ -133,6 +142,32 @@ async fn go(hub: &Hub, question: &Question, guild: GuildId) -> String {
     }
 }
 
+async fn stay(hub: &Hub, question: &Question, guild: GuildId) -> String {
+    if question.tier.is_none_or(|tier| tier < Tier::Admin) {
+        return "You may not do this: it takes the permission to manage the server.".to_owned();
+    }
+    let here = match question.flag("on") {
+        Some(true) => match places(&*hub.runner, question, guild).await.1 {
+            Some(ours) => Some(ours),
+            None => {
+                return "I am in no voice channel here: `/voice join` brings me into yours."
+                    .to_owned();
+            }
+        },
+        _ => None,
+    };
+    if let Err(error) = hub.stays.set(guild, here) {
+        return format!("I cannot remember that: {error}");
+    }
+    match here {
+        Some(channel) => format!(
+            "I stay in <#{channel}>, also when nobody is there, and come back after a restart. \
+             `/voice leave` ends that."
+        ),
+        None => "I go when nobody is there any more.".to_owned(),
+    }
+}
+
 async fn leave(hub: &Hub, question: &Question, guild: GuildId) -> String {
     let runner = &*hub.runner;
     let (theirs, ours) = places(runner, question, guild).await;
@@ -146,6 +181,12 @@ async fn leave(hub: &Hub, question: &Question, guild: GuildId) -> String {
     }
     if let Err(pinned) = hub.pins().may_go(None, guild, None) {
         return pinned.to_string();
+    }
+    // Who sends it away does not want it back after the next restart.
+    if hub.stays.has(guild) {
+        if let Err(error) = hub.stays.set(guild, None) {
+            return format!("I cannot leave <#{ours}> for good: {error}");
+        }
     }
     match runner.run(Call::Leave(guild)).await {
         Ok(_) => format!("Left <#{ours}>."),
