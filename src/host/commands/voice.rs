@@ -183,10 +183,10 @@ async fn leave(hub: &Hub, question: &Question, guild: GuildId) -> String {
         return pinned.to_string();
     }
     // Who sends it away does not want it back after the next restart.
-    if hub.stays.has(guild) {
-        if let Err(error) = hub.stays.set(guild, None) {
-            return format!("I cannot leave <#{ours}> for good: {error}");
-        }
+    if hub.stays.has(guild)
+        && let Err(error) = hub.stays.set(guild, None)
+    {
+        return format!("I cannot leave <#{ours}> for good: {error}");
     }
     match runner.run(Call::Leave(guild)).await {
         Ok(_) => format!("Left <#{ours}>."),
