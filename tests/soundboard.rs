@@ -8,7 +8,7 @@
 )]
 
 use mynah_audio::measure::tone_db;
-use mynah_testkit::{Control, Heard, Program, Scene};
+use mynah_testkit::{Control, Program, Scene};
 use serde_json::{Value, json};
 
 const MYNAH: &str = env!("CARGO_BIN_EXE_mynah");
@@ -23,23 +23,6 @@ fn tone(hz: f64, height: f32, seconds: f64, around: f64) -> Vec<f32> {
     let sound = (0..(seconds * 48_000.0) as usize)
         .flat_map(|n| [(n as f64 * step).sin() as f32 * height; 2]);
     silence.clone().chain(sound).chain(silence).collect()
-}
-
-fn samples(heard: &Heard) -> Vec<f32> {
-    let options = mynah_media::OpenOptions::default();
-    let mut media = mynah_media::open_bytes("heard.wav", heard.bytes.clone(), &options).unwrap();
-    let mut samples = Vec::new();
-    let mut block = [0.0; mynah_audio::SAMPLES];
-    loop {
-        match media.read(&mut block).unwrap() {
-            mynah_media::Read::Full => samples.extend_from_slice(&block),
-            mynah_media::Read::Last(frames) => {
-                samples.extend_from_slice(&block[..frames * 2]);
-                return samples;
-            }
-            mynah_media::Read::End => return samples,
-        }
-    }
 }
 
 /// The level of a tone in every 100 ms, dB.
@@ -122,7 +105,7 @@ async fn a_sound_that_was_uploaded_is_heard_over_music_and_its_button_works_afte
         control.say(&alice, "sound play", json!({ "name": "air horn" }))
     );
     assert!(said.contains("`Air Horn`"), "{said}");
-    over_music(&samples(&heard), "/sound play");
+    over_music(&heard.samples(), "/sound play");
 
     let board = control.command(&bob, "sound board", json!({})).await;
     let ended = program.interrupt();
@@ -140,7 +123,7 @@ async fn a_sound_that_was_uploaded_is_heard_over_music_and_its_button_works_afte
         control.hear(&bob, 2.5, "wav", None),
         control.post("/components", press)
     );
-    let horn = levels(&samples(&heard), HORN_HZ);
+    let horn = levels(&heard.samples(), HORN_HZ);
     assert!(
         horn.iter().any(|level| *level > -30.0),
         "{pressed}: {horn:.0?}"

@@ -27,6 +27,29 @@ impl Heard {
         let number = self.stats.get(name).and_then(Value::as_f64);
         number.unwrap_or_else(|| panic!("no `{name}` in {}", self.stats))
     }
+
+    /// The samples of a WAV file: 48 kHz, left and right in turns.
+    ///
+    /// # Panics
+    /// It is none.
+    pub fn samples(&self) -> Vec<f32> {
+        let options = mynah_media::OpenOptions::default();
+        let opened = mynah_media::open_bytes("heard.wav", self.bytes.clone(), &options);
+        let mut media = opened.unwrap_or_else(|error| panic!("no WAV file: {error}"));
+        let mut samples = Vec::new();
+        let mut block = [0.0; mynah_audio::SAMPLES];
+        loop {
+            match media.read(&mut block) {
+                Ok(mynah_media::Read::Full) => samples.extend_from_slice(&block),
+                Ok(mynah_media::Read::Last(frames)) => {
+                    samples.extend(block.iter().take(frames * 2));
+                    return samples;
+                }
+                Ok(mynah_media::Read::End) => return samples,
+                Err(error) => panic!("what was heard cannot be read: {error}"),
+            }
+        }
+    }
 }
 
 /// The control API of one server.
