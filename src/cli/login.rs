@@ -128,6 +128,7 @@ pub(super) async fn log_in(
     bot.fetch_timeout = config.net.timeout;
     bot.fetch_redirects = config.net.max_redirects;
     bot.fetch_origins = place.fetch_origins.clone();
+    bot.request_origins = plugins::request_origins(config);
     let mut started = Bot::start_unless(bot.clone(), stop.cancelled()).await;
     if matches!(&started, Err(error) if asks_too_much(error)) && bot.intents & MESSAGE_CONTENT != 0
     {

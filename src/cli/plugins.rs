@@ -4,6 +4,7 @@ use mynah_engine::{Bot, EventStream};
 use mynah_host::{About, Backend, Host, HostError, Options, Order, PluginSpec, Scope};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use url::Url;
 
 use crate::config::{
     ANY_NEED, CommandScope, Config, Plugin, PluginCheck, PluginFile, PluginFinding, Severity,
@@ -252,13 +253,41 @@ pub(super) fn recordings(config: &Config) -> std::path::PathBuf {
 /// Messages, and the intents for them, only where they are read: Discord refuses bots that ask for
 /// privileged intents they have not been given.
 fn is_wanted(id: &str, need: &str, settings: &Value) -> bool {
+    if id != WITH_MESSAGES {
+        return true;
+    }
     let reads = settings.get("auto_read").and_then(Value::as_bool);
-    id != WITH_MESSAGES || !need.starts_with("gateway.events:MESSAGE_") || reads != Some(false)
+    match need.split_once(':') {
+        Some(("gateway.events", event)) if event.starts_with("MESSAGE_") => reads != Some(false),
+        Some(("net.http", _)) => service(settings).is_some(),
+        _ => true,
+    }
+}
+
+/// The speech service that the operator names.
+fn service(settings: &Value) -> Option<Url> {
+    Url::parse(settings.get("http_url")?.as_str()?.trim()).ok()
+}
+
+/// Where plugins may send requests although it may be on this machine: what the operator names, and the
+/// speech service in the settings of a plugin that runs.
+pub(super) fn request_origins(config: &Config) -> Vec<String> {
+    let named = config.net.private_origins.iter().cloned();
+    let enabled = config.plugins.iter().filter(|plugin| plugin.enabled);
+    let services = enabled.filter(|plugin| plugin.id == WITH_MESSAGES);
+    let services = services.filter_map(|plugin| service(&plugin.settings));
+    named
+        .chain(services.map(|url| url.origin().ascii_serialization()))
+        .collect()
 }
 
 /// What a built-in plugin is granted when the file does not say: what it asks for, but files only in
-/// its library and its own folder.
+/// its library and its own folder, and requests to the service it was given only.
 fn granted(need: &str, settings: &Value) -> Vec<String> {
+    if let ("net.http:*", Some(url)) = (need, service(settings)) {
+        let host = url.host_str().unwrap_or_default();
+        return vec![format!("net.http:{host}")];
+    }
     let Some(kind) = need
         .strip_suffix(":*")
         .filter(|kind| kind.starts_with("fs."))
@@ -351,6 +380,10 @@ mod tests {
         assert!(!is_wanted("tts", event, &off));
         assert!(is_wanted("tts", "gateway.events:GUILD_CREATE", &off));
         assert!(is_wanted("other", event, &off));
+        let service = json!({ "http_url": "http://127.0.0.1:5050/v1" });
+        assert!(!is_wanted("tts", "net.http:*", &json!({ "http_url": "" })));
+        assert!(is_wanted("tts", "net.http:*", &service));
+        assert_eq!(granted("net.http:*", &service), ["net.http:127.0.0.1"]);
     }
 
     #[test]

@@ -316,6 +316,16 @@ const KEYS: &[Key] = &[
         "4",
         &["How often a download may be sent on to another address, 0 to 20."],
     ),
+    set(
+        "net",
+        "private_origins",
+        Kind::List,
+        "[]",
+        &[
+            "Where plugins may send requests although it is on this machine or in a private network:",
+            "\"http://127.0.0.1:5050\". A plugin needs `net.http:HOST` in its grant as well.",
+        ],
+    ),
     // ---------------------------------------------------------------------------------------
     set(
         "voice",

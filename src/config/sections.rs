@@ -153,11 +153,29 @@ fn net(reader: &mut Reader<'_>) -> Option<Net> {
         parse::duration(node, Duration::from_secs(1), Duration::from_secs(300))
     });
     let max_redirects = reader.read("net", "max_redirects", |node| parse::whole(node, 0, 20));
+    let private_origins = reader.read("net", "private_origins", |node| parse::list(node, origin));
     Some(Net {
+        private_origins: private_origins?,
         max_body_bytes: max_body_bytes?,
         timeout: timeout?,
         max_redirects: usize::try_from(max_redirects?).ok()?,
     })
+}
+
+/// `http://127.0.0.1:5050`: scheme, host and port, and nothing behind.
+fn origin(node: &Node) -> Parsed<String> {
+    let written = parse::filled(node)?;
+    let url = url::Url::parse(&written).ok();
+    let url = url.filter(|url| matches!(url.scheme(), "http" | "https"));
+    match url.filter(|url| url.path() == "/" && url.query().is_none() && url.username().is_empty())
+    {
+        Some(url) => Ok(url.origin().ascii_serialization()),
+        None => Err(Problem::at(
+            node,
+            format!("`{written}` is not an origin"),
+            "write it as \"http://127.0.0.1:5050\"",
+        )),
+    }
 }
 
 fn voice(reader: &mut Reader<'_>) -> Option<Voice> {

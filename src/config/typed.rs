@@ -159,7 +159,7 @@ pub enum LogFormat {
 }
 
 /// `[net]`
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Net {
     /// Largest download in bytes.
     pub max_body_bytes: u64,
@@ -167,6 +167,8 @@ pub struct Net {
     pub timeout: Duration,
     /// How often a download may be sent on.
     pub max_redirects: usize,
+    /// Origins that are not public, where plugins may send requests all the same.
+    pub private_origins: Vec<String>,
 }
 
 /// Who may do what.

@@ -231,7 +231,8 @@ impl Bot {
                 redirects: config.fetch_redirects,
             },
         )
-        .map_err(|error| StartError::Certificate(error.to_string()))?;
+        .map_err(|error| StartError::Certificate(error.to_string()))?
+        .with_asked_origins(config.request_origins.clone());
         let threads = config.tick_threads.max(1);
         let pulse = Pulse::start(PulseConfig {
             threads,

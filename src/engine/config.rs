@@ -61,6 +61,9 @@ pub struct BotConfig {
     pub fetch_redirects: usize,
     /// Origins (`http://127.0.0.1:PORT`) that may be fetched from although they are not public.
     pub fetch_origins: Vec<String>,
+    /// Origins that plugins may send requests to although they are not public; nothing is played from
+    /// there.
+    pub request_origins: Vec<String>,
     /// Who else finds sounds, in this order, before files and web addresses as they are.
     pub resolvers: Resolvers,
     /// Seed of all jitter; `None` takes one from the clock.
@@ -91,6 +94,7 @@ impl BotConfig {
             fetch_timeout: Duration::from_secs(15),
             fetch_redirects: 4,
             fetch_origins: Vec::new(),
+            request_origins: Vec::new(),
             resolvers: Resolvers::default(),
             seed: None,
         }

@@ -12,6 +12,7 @@ mod client;
 mod error;
 mod kept;
 mod pace;
+mod request;
 mod stream;
 mod window;
 
@@ -36,6 +37,7 @@ use client::{Answer, Asker, Body, Refused, Web};
 pub use error::FetchError;
 use kept::Kept;
 use pace::{Pace, Times};
+pub use request::{WebAnswer, WebRequest};
 pub use stream::HttpSource;
 
 /// Files of an earlier run go after this long; addresses of attachments live no longer (rest.md
@@ -56,6 +58,10 @@ pub struct Fetcher {
     /// For the allowed origins only; follows no redirect.
     trusted: reqwest::Client,
     trusted_origins: Vec<String>,
+    /// For requests of plugins: as `public`, but follows no redirect.
+    asking: reqwest::Client,
+    /// Where plugins may ask although it is not public.
+    asked_origins: Vec<String>,
     reach: Reach,
     times: Times,
     dir: PathBuf,
@@ -128,6 +134,13 @@ impl Fetcher {
         Self::within(tls, dir, max_bytes, trusted_origins, reach, times)
     }
 
+    /// Plugins may ask at these origins (`http://127.0.0.1:5050`) although they are not public.
+    #[must_use]
+    pub fn with_asked_origins(mut self, origins: Vec<String>) -> Self {
+        self.asked_origins = origins;
+        self
+    }
+
     fn within(
         tls: &Arc<ClientConfig>,
         dir: PathBuf,
@@ -152,6 +165,11 @@ impl Fetcher {
                 .dns_resolver(Arc::new(reach.clone()))
                 .build()?,
             trusted: base().redirect(reqwest::redirect::Policy::none()).build()?,
+            asking: base()
+                .redirect(reqwest::redirect::Policy::none())
+                .dns_resolver(Arc::new(reach.clone()))
+                .build()?,
+            asked_origins: Vec::new(),
             trusted_origins,
             reach,
             times,

@@ -52,7 +52,7 @@ pub use config::{Bitrate, BotConfig};
 pub use connect::tls as tls_config;
 pub use error::{PlayError, RestError, StartError, VoiceError};
 pub use event::{Event, EventStream, TrackEvent, VoiceEvent};
-pub use fetch::FetchError;
+pub use fetch::{FetchError, WebAnswer, WebRequest};
 pub use ingest::{IngestError, IngestHow, Made};
 pub use live::{LIVE_BLOCKS, Live, LiveWriter, live};
 pub use mynah_audio::filters::{self, FilterSpec};

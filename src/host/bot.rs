@@ -109,6 +109,10 @@ async fn run(bot: &Bot, call: Call) -> Outcome {
         }
         Call::Probe(what) => Ok(info(bot.probe(play_what(what)).await.map_err(play_error)?)),
         Call::Ingest(ingest) => keep(bot, *ingest).await,
+        Call::Ask(request) => match bot.request(&request).await {
+            Ok(answer) => Ok(crate::call::web_answer(answer)),
+            Err(error) => Err(OpError::Failed(error.to_string())),
+        },
         Call::List(_)
         | Call::Pin(..)
         | Call::Unpin(_)

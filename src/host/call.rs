@@ -7,14 +7,16 @@ use crate::{
 };
 use base64::Engine as _;
 use mynah_engine::filters::FilterSpec;
-use mynah_engine::{Fade, PlayOptions};
+use mynah_engine::{Fade, PlayOptions, WebRequest};
 use mynah_wire::{ChannelId, GuildId, UserId};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::time::Duration;
 
+mod http;
 mod ingest;
 
+pub(crate) use http::answer as web_answer;
 pub use ingest::Ingest;
 
 /// A timer beyond this is a mistake; a plugin can set another one.
@@ -106,6 +108,8 @@ pub enum Call {
     Probe(What),
     /// Make a short sound ready and keep it.
     Ingest(Box<Ingest>),
+    /// Ask a service on the web.
+    Ask(Box<WebRequest>),
     /// Every file in a folder.
     List(String),
     /// Wait.
@@ -151,7 +155,7 @@ impl Call {
     pub(crate) fn can_be_dropped(&self) -> bool {
         matches!(
             self,
-            Self::Probe(_) | Self::Ingest(_) | Self::List(_) | Self::Timer(_)
+            Self::Probe(_) | Self::Ingest(_) | Self::Ask(_) | Self::List(_) | Self::Timer(_)
         )
     }
 
@@ -190,6 +194,7 @@ impl Call {
                 check_what(&play.what, grants)
             }
             Self::Probe(what) => check_what(what, grants),
+            Self::Ask(request) => grants.url(&request.url),
             Self::Ingest(ingest) => {
                 grants.require_any_kind_of(&["fs.write"])?;
                 check_what(&ingest.what, grants)
@@ -289,6 +294,10 @@ impl Call {
             "media.ingest" => {
                 let ingest = ingest::ingest(read(kind, args)?)?;
                 Ok(Self::Ingest(Box::new(ingest)))
+            }
+            "http.request" => {
+                let request = http::request(read(kind, args)?)?;
+                Ok(Self::Ask(Box::new(request)))
             }
             "fs.list" => read(kind, args).map(|List { dir }| Self::List(dir)),
             "store.get" => read(kind, args).map(|Key { key }| Self::StoreGet(key)),

@@ -137,6 +137,9 @@ typedef struct mynah_entry {               /* the one exported symbol */
  *   media.ingest    path | url, dir, max_ms, max_bytes, name?, start_ms = 0, end_ms?, lufs = -16,
  *                   ceiling_dbtp = -1     minor 2; keeps a short sound as dir/<sha256>.opus:
  *                               {path, sha256, bytes, frames, lufs, true_peak_db, is_cut, is_damaged}
+ *   http.request    url, method = "GET" | "POST", headers: {name: value}, base64 = "" (the body),
+ *                   max_bytes = 1048576, timeout_ms = 30000     minor 3; any status is an answer, a redirect
+ *                                                    too:             {status, headers, base64}
  *   voice.join      guild_id, channel_id
  *   voice.leave     guild_id
  *   voice.state     guild_id, user_id                                     {channel_id, bot_channel_id}

@@ -16,6 +16,7 @@ use mynah_plugin::{
 use serde_json::Value;
 
 use self::people::People;
+use self::post::Postbox;
 use self::room::Room;
 use crate::engines::EngineError;
 use crate::rules::Effective;
@@ -26,6 +27,7 @@ mod asks;
 mod commands;
 mod config;
 mod people;
+mod post;
 mod reading;
 mod room;
 mod settings;
@@ -92,6 +94,10 @@ impl Plugin for Tts {
             "fs.write:*",
             "to keep voices, words and rules in its folder",
         ),
+        Need::optional(
+            "net.http:*",
+            "to ask the speech service that bot.toml names",
+        ),
         Need::required("discord.rest", "to mark messages that were too long"),
         Need::required(
             "gateway.events:GUILD_CREATE",
@@ -129,13 +135,19 @@ impl Plugin for Tts {
     fn start(cx: &mut Cx<'_, Self>, config: Config, saved: Option<Saved>) -> Result<Self> {
         let store = Store::open(&config.folder)
             .map_err(|error| Error::failed(format!("{error}; {}", error.remedy())))?;
-        let chain = config.chain().map_err(|error| {
-            Error::failed(format!("{}: {error}", config.http_api_key_file.display()))
-        })?;
+        let postbox = Postbox::default();
+        let chain = config
+            .chain(Some(Arc::new(postbox.clone())))
+            .map_err(|error| {
+                Error::failed(format!("{}: {error}", config.http_api_key_file.display()))
+            })?;
         let host = cx.host();
         let clock = Arc::new(move || host.now_us());
-        let studio = Studio::new(chain, config.limits(), clock)?;
+        let host = cx.host();
+        let tell = Arc::new(move |words: &str| host.log(mynah_plugin::abi::LOG_WARN, words));
+        let studio = Studio::new(chain, config.limits(), clock, tell)?;
         cx.set_commands(&commands())?;
+        post::carry(cx, postbox);
         cx.spawn(studio.listed(), |tts: &mut Self, cx, ()| {
             // Who runs the bot learns it before people ask.
             if let Some(error) = tts.trouble() {

@@ -36,6 +36,9 @@ pub struct Limits {
 /// The clock of the host, in microseconds.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
+/// Tells the operator something.
+pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// The voices of each engine, as they were when they were last listed.
 pub type Listing = BTreeMap<&'static str, Vec<VoiceName>>;
 
@@ -68,6 +71,7 @@ struct Shared {
     /// Ends the listing of voices; takes have their own.
     stop: Stop,
     clock: Clock,
+    tell: Tell,
     limits: Limits,
 }
 
@@ -101,7 +105,7 @@ impl Studio {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn new(chain: Chain, limits: Limits, clock: Clock) -> std::io::Result<Self> {
+    pub fn new(chain: Chain, limits: Limits, clock: Clock, tell: Tell) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             chain,
             cache: Mutex::new(Cache::new(limits.cache_bytes)),
@@ -110,6 +114,7 @@ impl Studio {
             voices: Mutex::default(),
             stop: Stop::default(),
             clock,
+            tell,
             limits,
         });
         let mut studio = Self {
@@ -297,6 +302,15 @@ fn speak(
         loop {
             let how = with(shared, take, &*engine, name, sentences, voice, speed);
             shared.chain.report(engine.id(), &how, (shared.clock)());
+            if let Err(error) = how.as_ref()
+                && error.is_the_engines()
+            {
+                let id = engine.id();
+                (shared.tell)(&format!(
+                    "the engine `{id}` did not speak, others are asked for a while: {error}; {}",
+                    error.remedy()
+                ));
+            }
             match how {
                 Ok(()) => return Ok(()),
                 Err(error) if take.made() > 0 || error == EngineError::Stopped => {

@@ -1,12 +1,21 @@
-//! Sounds that are to be kept, made ready.
+//! What plugins fetch: sounds that are to be kept, made ready, and answers of services.
 
 use std::sync::Arc;
 
-use crate::fetch::{FetchError, Input};
+use crate::fetch::{FetchError, Input, WebAnswer, WebRequest};
 use crate::ingest::{self, IngestError, IngestHow, Made};
 use crate::{Bot, PlayError, PlayWhat, Query, Target};
 
 impl Bot {
+    /// Asks a service on the web for a plugin. Checked like everything that is fetched; no redirect is
+    /// followed.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    pub async fn request(&self, request: &WebRequest) -> Result<WebAnswer, FetchError> {
+        self.inner.fetcher.request(request).await
+    }
+
     /// Makes a short sound ready to be kept; a download is thrown away afterwards. One at a time:
     /// others wait. `name` is what people call the file, for messages.
     ///

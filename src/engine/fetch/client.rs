@@ -245,7 +245,8 @@ fn why(error: reqwest::Error, shown: &str) -> Refused {
     }
 }
 
-fn barrier(error: &reqwest::Error) -> Option<Barrier> {
+/// What kept a request from leaving this machine, if that is what failed.
+pub fn barrier(error: &reqwest::Error) -> Option<Barrier> {
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = source {
         if let Some(barrier) = error.downcast_ref::<Barrier>() {

@@ -36,6 +36,14 @@ pub enum FetchError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// An answer to a plugin's question is larger than it takes.
+    #[error("{url}: the answer is larger than {}; ask for less", size(*.limit))]
+    AnswerTooLarge {
+        /// Address without query.
+        url: String,
+        /// The limit in bytes.
+        limit: u64,
+    },
     /// The server has an empty file.
     #[error("{url}: the file is empty (0 bytes); check the address")]
     Empty {

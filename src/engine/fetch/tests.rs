@@ -3,6 +3,7 @@
 mod feed;
 mod hostile;
 mod play;
+mod request;
 mod server;
 mod stall;
 

@@ -42,6 +42,16 @@ fn an_unknown_op_is_unsupported_and_a_malformed_one_invalid() {
             r#"{"dir":"d","url":"https://a/b","max_ms":1,"max_bytes":1,"lufs":3}"#,
         ),
         ("media.ingest", r#"{"dir":"d","max_ms":1,"max_bytes":1}"#),
+        ("http.request", r#"{"url":"https://a","method":"DELETE"}"#),
+        ("http.request", r#"{"url":"https://a","base64":"?"}"#),
+        (
+            "http.request",
+            r#"{"url":"https://a","headers":{"Host":"b"}}"#,
+        ),
+        (
+            "http.request",
+            r#"{"url":"https://a","max_bytes":99999999}"#,
+        ),
     ] {
         let call = Call::parse(kind, args.as_bytes());
         assert!(

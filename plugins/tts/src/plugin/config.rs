@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::engines::Engine;
 use crate::engines::chain::Chain;
 use crate::engines::espeak::Espeak;
-use crate::engines::http::Http;
+use crate::engines::http::{Http, Post};
 use crate::engines::piper::Piper;
 use crate::queue::SayName;
 use crate::rules::{Effective, MAX_CHARS};
@@ -224,11 +224,11 @@ impl Config {
         order
     }
 
-    /// The engines, ready to speak.
+    /// The engines, ready to speak; `post` carries what a service is asked.
     ///
     /// # Errors
     /// When the key file cannot be read.
-    pub fn chain(&self) -> std::io::Result<Chain> {
+    pub fn chain(&self, post: Option<Arc<dyn Post>>) -> std::io::Result<Chain> {
         let voices = if self.piper_voices.as_os_str().is_empty() {
             self.folder.join("voices")
         } else {
@@ -255,7 +255,7 @@ impl Config {
                         key.as_deref(),
                         &self.http_model,
                         &self.http_voice,
-                        None,
+                        post.clone(),
                     ))
                 }
             });

@@ -69,7 +69,10 @@ fn studio(says: [Result<(), EngineError>; 2], lines: bool) -> (Studio, [Arc<Atom
         max_seconds: 1,
         cache_bytes: 1 << 20,
     };
-    (Studio::new(chain, limits, Arc::new(|| 0)).unwrap(), asked)
+    (
+        Studio::new(chain, limits, Arc::new(|| 0), Arc::new(|_| {})).unwrap(),
+        asked,
+    )
 }
 
 fn made(studio: &Studio, sentences: &[&str], voice: Voice) -> (usize, Take) {

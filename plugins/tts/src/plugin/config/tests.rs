@@ -49,9 +49,9 @@ fn each_engine_is_asked_once_and_the_key_is_read_from_its_file() {
         http_api_key_file: key.clone(),
         ..Config::default()
     };
-    assert!(config.chain().is_err(), "there is no such file");
+    assert!(config.chain(None).is_err(), "there is no such file");
     std::fs::write(key, "hunter2\n").unwrap();
-    let chain = config.chain().unwrap();
+    let chain = config.chain(None).unwrap();
     let ids: Vec<&str> = chain.engines().iter().map(|engine| engine.id()).collect();
     assert_eq!(ids, ["http", "espeak", "piper"]);
     assert_eq!(config.limits().cache_bytes, 32 << 20);
