@@ -91,7 +91,7 @@ async fn queue_place_volume_loop_and_pause_outlive_the_bot() {
 
     // Killed while it is paused: paused it comes back, silent, at the same place. The button that pauses it
     // sits on a card from before the restart.
-    let press = json!({ "user_id": ann, "message_id": card, "custom_id": "music:toggle" });
+    let press = json!({ "user_id": ann, "message_id": card, "custom_id": "music:pause" });
     let pressed = control.post("/components", press).await;
     assert!(
         pressed.to_string().contains("Paused: **first**"),

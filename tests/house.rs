@@ -42,6 +42,10 @@ const ARROWS: &[(&str, &str)] = &[
     ("mynah-soundboard", "mynah-plugin"),
     ("mynah-tts", "mynah-plugin"),
     ("mynah-dice", "mynah-plugin"),
+    ("mynah-hello", "mynah-plugin"),
+    ("mynah-own-source", "mynah-plugin"),
+    ("mynah-meeting-recorder", "mynah-plugin"),
+    ("mynah-hostile", "mynah-plugin"),
     (
         "mynah",
         "mynah-host mynah-engine mynah-server mynah-users mynah-music mynah-recorder mynah-soundboard mynah-tts mynah-plugin mynah-wire mynah-audio mynah-media",
@@ -52,7 +56,13 @@ const ARROWS: &[(&str, &str)] = &[
 const TESTKIT: &str = "mynah-testkit";
 
 /// Rooms that may contain `unsafe`; all others forbid it. The reasons are in src/README.md.
-const UNSAFE: &[&str] = &["mynah-pulse", "mynah-host", "mynah-plugin", TESTKIT];
+const UNSAFE: &[&str] = &[
+    "mynah-pulse",
+    "mynah-host",
+    "mynah-plugin",
+    "mynah-hostile",
+    TESTKIT,
+];
 
 /// Rooms without tokio: the machines, the signal path and the real-time threads do no I/O of theirs.
 const NO_TOKIO: &[&str] = &[
@@ -69,6 +79,9 @@ const NO_TOKIO: &[&str] = &[
     "mynah-soundboard",
     "mynah-tts",
     "mynah-dice",
+    "mynah-hello",
+    "mynah-own-source",
+    "mynah-meeting-recorder",
 ];
 
 /// No file is longer; most are far shorter (conventions, rule 5).

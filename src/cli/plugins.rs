@@ -195,6 +195,7 @@ pub(super) async fn start(
         stores: Some(config.paths.data.join("plugins")),
         permissions: reload::permissions(&config.permissions, bot).await,
         orders: Some(orders),
+        by_hand: false,
         commands: match config.discord.command_scope {
             CommandScope::Global => Scope::Global,
             // Without guilds to develop in (the embedded server makes its own), all there are.

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use mynah_engine::Bot;
 use mynah_host::{Change, Host, HostError, Library, Order, Permissions};
@@ -15,6 +16,9 @@ use crate::config::{self, Config};
 
 use super::exit::{Failure, chain};
 use super::{plugins, settings};
+
+/// A plugin's table, what it says about itself, and its settings.
+type Found = (mynah_host::Backend, mynah_host::About, Value);
 
 /// What is needed to read the settings again and hand them on.
 pub(super) struct Reloads<'a> {
@@ -30,7 +34,7 @@ impl Reloads<'_> {
     /// Everything that is wrong with the settings or with the plugin, which then goes on as it was.
     pub async fn one(&self, id: &str) -> Result<Value, Failure> {
         let config = self.read().await?;
-        let (entry, about, settings) = known(&config, id)?;
+        let (entry, about, settings) = known(&config, id).await?;
         let reloaded = self.host.reload(id, entry, settings).await;
         reloaded.map_err(failed)?;
         let file = entry.library();
@@ -52,7 +56,7 @@ impl Reloads<'_> {
             .set_permissions(permissions(&config.permissions, self.bot).await);
         let (mut changed, mut wrong) = (Vec::new(), Vec::new());
         for id in self.host.ids() {
-            let outcome = match known(&config, &id) {
+            let outcome = match known(&config, &id).await {
                 Ok((entry, _, settings)) => self
                     .host
                     .configure(&id, entry, settings)
@@ -102,22 +106,27 @@ impl Reloads<'_> {
         let _ = answer.send(said);
     }
 
-    async fn read(&self) -> Result<Config, Failure> {
+    async fn read(&self) -> Result<Arc<Config>, Failure> {
         let file = self.config.clone();
         let read = tokio::task::spawn_blocking(move || settings::read(&file));
         let read = read
             .await
             .map_err(|_| Failure::failed("the bot is stopping", ""))?;
-        read.map(|loaded| loaded.config)
+        read.map(|loaded| Arc::new(loaded.config))
             .map_err(|report| Failure::config(report.to_string(), ""))
     }
 }
 
-/// A plugin as the settings have it now.
-fn known(
-    config: &Config,
-    id: &str,
-) -> Result<(mynah_host::Backend, mynah_host::About, Value), Failure> {
+/// A plugin as the settings have it now. Its file is read, hashed and loaded: that is no work for the
+/// runtime's few workers.
+async fn known(config: &Arc<Config>, id: &str) -> Result<Found, Failure> {
+    let (config, id) = (config.clone(), id.to_owned());
+    let found = tokio::task::spawn_blocking(move || find(&config, &id));
+    let found = found.await;
+    found.map_err(|_| Failure::failed("the bot is stopping", ""))?
+}
+
+fn find(config: &Config, id: &str) -> Result<Found, Failure> {
     let plugin = config
         .plugins
         .iter()

@@ -134,6 +134,9 @@ pub struct Fill {
     effects: Option<Effects>,
     spec: FilterSpec,
     writer: RingWriter,
+    /// Rings that were left and may be heard still: a ring without a writer is one whose decoder gave up,
+    /// and the tick may have read everything before it learns of the next ring.
+    left: Vec<RingWriter>,
     origin: Origin,
     /// Frames put since the track began.
     put_frames: u64,
@@ -160,6 +163,7 @@ impl Fill {
             effects,
             spec,
             writer,
+            left: Vec::new(),
             origin: Origin {
                 out: 0,
                 dry: 0,
@@ -200,6 +204,7 @@ impl Fill {
 
     /// Fills the ring until it is full or `at_most` blocks are put.
     pub fn put(&mut self, at_most: usize) {
+        self.left.retain(|left| !left.is_abandoned());
         for _ in 0..at_most {
             let put = if self.over {
                 return;
@@ -247,7 +252,7 @@ impl Fill {
         self.source
             .progress
             .turn_over(at, moved, rate, writer.meter());
-        self.writer = writer;
+        self.left.push(std::mem::replace(&mut self.writer, writer));
         self.put(PREFILL_BLOCKS);
         Some((reader, at))
     }

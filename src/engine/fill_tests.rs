@@ -144,10 +144,15 @@ impl Stage {
     /// So many 20 ms; the ring is kept as full as it goes.
     fn play(&mut self, blocks: usize) {
         for _ in 0..blocks {
-            for _ in 0..4 {
-                self.net.now_ns = self.wheel.step(&mut self.net);
-            }
+            self.tick(1);
             self.fill.put(RING_BLOCKS);
+        }
+    }
+
+    /// So many 20 ms of what there is.
+    fn tick(&mut self, blocks: usize) {
+        for _ in 0..4 * blocks {
+            self.net.now_ns = self.wheel.step(&mut self.net);
         }
     }
 
@@ -300,4 +305,34 @@ fn a_knob_that_is_turned_all_the_time_loses_no_place_and_does_not_click() {
     let truth = tones(48_000 * 5);
     let at = measure::align(&heard[end..], &truth[end - 9_600 * CHANNELS..], 19_200).unwrap();
     assert!(at.correlation > 0.95, "{at:?}");
+}
+
+#[test]
+fn a_ring_that_runs_dry_before_the_next_one_is_handed_over_only_waits_for_it() {
+    let mut stage = Stage::new(wav(48_000 * 5), FilterSpec::default());
+    let mut told = stage.handle.events().unwrap();
+    stage.play(5);
+    // The machine is slow: the tick plays everything there was, and then some, before it learns of the
+    // next ring; and of the one after that it learns first.
+    let first = stage.fill.change(&low_pass()).unwrap();
+    stage.tick(2 * RING_BLOCKS);
+    let second = stage.fill.change(&FilterSpec::default()).unwrap();
+    stage.tick(RING_BLOCKS);
+    drop(first);
+    let (ring, at) = second;
+    stage.handle.swap(stage.session, VOICE, ring, at);
+    stage.play(10);
+    let events: Vec<_> = std::iter::from_fn(|| told.poll())
+        .map(|event| event.kind)
+        .collect();
+    assert!(
+        !events
+            .iter()
+            .any(|event| matches!(event, EventKind::Broken { .. })),
+        "{events:?}"
+    );
+    assert!(
+        matches!(events.last(), Some(EventKind::Recovered(_))),
+        "{events:?}"
+    );
 }

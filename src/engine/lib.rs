@@ -16,6 +16,7 @@
 pub mod bench;
 mod bot;
 mod broadcasts;
+pub mod by_hand;
 mod cache;
 mod clock;
 mod config;

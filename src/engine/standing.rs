@@ -286,14 +286,14 @@ mod tests {
         assert_eq!(denied(&standing(ADMINISTRATOR), &[]), None);
         let everyone = over(8, 0, 0, CONNECT);
         assert_eq!(
-            denied(&may, &[everyone.clone()]),
+            denied(&may, std::slice::from_ref(&everyone)),
             connect(Because::Everyone)
         );
         let bots = over(9, 0, CONNECT, 0);
         assert_eq!(denied(&may, &[bots, everyone.clone()]), None);
         let bots = over(9, 0, 0, CONNECT);
         let by_role = connect(Because::Role("Bots".to_owned()));
-        assert_eq!(denied(&may, &[bots.clone()]), by_role);
+        assert_eq!(denied(&may, std::slice::from_ref(&bots)), by_role);
         let me = over(5, 1, CONNECT, 0);
         assert_eq!(denied(&may, &[bots, me]), None);
         let me = over(5, 1, 0, CONNECT);

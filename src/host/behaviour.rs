@@ -3,6 +3,7 @@
 
 mod before;
 mod bench;
+mod bounds;
 mod commands;
 mod ears;
 mod events;

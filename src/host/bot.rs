@@ -117,6 +117,7 @@ async fn run(bot: &Bot, call: Call) -> Outcome {
         | Call::Pin(..)
         | Call::Unpin(_)
         | Call::Timer(_)
+        | Call::Measure(_)
         | Call::StoreGet(_)
         | Call::StoreSet(..)
         | Call::StoreList(..) => Err(OpError::Unsupported("the host answers this itself".into())),

@@ -112,6 +112,8 @@ pub enum Call {
     Ask(Box<WebRequest>),
     /// Every file in a folder.
     List(String),
+    /// One of the plugin's numbers changes.
+    Measure(crate::Measured),
     /// Wait.
     Timer(Duration),
     /// What the plugin keeps under a name.
@@ -140,6 +142,7 @@ impl Call {
                 | Self::Repeat(..)
                 | Self::Filters(..)
                 | Self::Position(_)
+                | Self::Measure(_)
                 | Self::StoreGet(_)
                 | Self::StoreSet(..)
                 | Self::StoreList(..)
@@ -215,7 +218,7 @@ impl Call {
             | Self::Filters(..)
             | Self::Position(_) => grants.require_any_kind_of(&["voice.speak"]),
             Self::StoreGet(_) | Self::StoreSet(..) | Self::StoreList(..) => grants.require("store"),
-            Self::List(_) | Self::Timer(_) => Ok(()),
+            Self::Measure(_) | Self::List(_) | Self::Timer(_) => Ok(()),
         }
     }
 
@@ -298,6 +301,9 @@ impl Call {
             "http.request" => {
                 let request = http::request(read(kind, args)?)?;
                 Ok(Self::Ask(Box::new(request)))
+            }
+            "metrics.add" | "metrics.set" | "metrics.record" => {
+                crate::Measured::new(kind, read(kind, args)?).map(Self::Measure)
             }
             "fs.list" => read(kind, args).map(|List { dir }| Self::List(dir)),
             "store.get" => read(kind, args).map(|Key { key }| Self::StoreGet(key)),

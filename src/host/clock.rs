@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-/// Now.
+/// Now. Inside a runtime whose clock a test has paused, its now; everywhere else the machine's.
 #[allow(clippy::disallowed_methods)] // this is the allowed place
 pub(crate) fn now() -> Instant {
-    Instant::now()
+    tokio::time::Instant::now().into_std()
 }
 
 /// Microseconds since `origin`.

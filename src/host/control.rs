@@ -58,7 +58,8 @@ pub(crate) struct NewSettings {
 
 /// A thread that is up, and how to learn of its beginning and end.
 pub(crate) struct Running {
-    pub(crate) thread: JoinHandle<()>,
+    /// `None` in a host that is run by hand.
+    pub(crate) thread: Option<JoinHandle<()>>,
     pub(crate) started: oneshot::Receiver<()>,
     pub(crate) ended: oneshot::Receiver<()>,
 }
@@ -74,48 +75,96 @@ impl Control {
         let (started_tx, started) = oneshot::channel();
         let (ended_tx, ended) = oneshot::channel();
         let name = format!("p:{}/ctl", link.id);
+        if link.hub.by_hand {
+            tokio::task::spawn_local(async move {
+                // Dropped at the very end, however it comes.
+                let _ended: oneshot::Sender<()> = ended_tx;
+                let control = Self::new(loaded, link, config, started_tx);
+                control.run_by_hand(refused).await;
+            });
+            return Ok(Running {
+                thread: None,
+                started,
+                ended,
+            });
+        }
         let thread = Builder::new().name(name).spawn(move || {
             // Dropped at the very end, however it comes.
             let _ended: oneshot::Sender<()> = ended_tx;
-            link.bind();
-            let link_saved = link.store.saved();
-            let control = Self {
-                loaded,
-                link,
-                config,
-                started: Some(started_tx),
-                supervisor: Supervisor::new(),
-                instance: None,
-                saved: link_saved,
-                save_at: None,
-            };
-            control.run(refused);
+            Self::new(loaded, link, config, started_tx).run(refused);
         })?;
         Ok(Running {
-            thread,
+            thread: Some(thread),
             started,
             ended,
         })
     }
 
+    /// On the control thread.
+    fn new(loaded: Loaded, link: Arc<Link>, config: String, started: oneshot::Sender<()>) -> Self {
+        link.bind();
+        let saved = link.store.saved();
+        Self {
+            loaded,
+            link,
+            config,
+            started: Some(started),
+            supervisor: Supervisor::new(),
+            instance: None,
+            saved,
+            save_at: None,
+        }
+    }
+
     fn run(mut self, refused: Option<String>) {
+        self.refuse(refused);
+        loop {
+            let deadline = self.next_deadline();
+            let mail = self.link.mailbox.take(deadline);
+            match mail {
+                Some(Mail::Stop(why)) => return self.stop(why),
+                mail => self.step(mail),
+            }
+        }
+    }
+
+    /// As [`Control::run`], without a thread of its own: whatever it does is done in one go.
+    async fn run_by_hand(mut self, refused: Option<String>) {
+        self.refuse(refused);
+        loop {
+            let deadline = self.next_deadline();
+            let link = Arc::clone(&self.link);
+            match link.mailbox.wait(deadline).await {
+                Some(Mail::Stop(why)) => return self.stop(why),
+                mail => self.step(mail),
+            }
+            // One plugin that has much to do does not stop the clock for the others.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn refuse(&mut self, refused: Option<String>) {
         if let Some(why) = refused {
             self.supervisor.poll();
             self.fail(Input::Refused, why);
         }
-        loop {
-            let wait = self.supervise();
-            let deadline = [wait, self.save_at].into_iter().flatten().min();
-            match self.link.mailbox.take(deadline) {
-                Some(Mail::Stop(why)) => return self.stop(why),
-                Some(Mail::Reload(fresh)) => self.reload(*fresh),
-                Some(Mail::Settings(new)) => self.settings(*new),
-                Some(mail) => self.handle(mail),
-                None => self.supervisor.handle(clock::now(), Input::Tick),
-            }
-            if self.save_at.is_some_and(|at| clock::now() >= at) {
-                self.save();
-            }
+    }
+
+    fn next_deadline(&mut self) -> Option<Instant> {
+        let wait = self.supervise();
+        [wait, self.save_at].into_iter().flatten().min()
+    }
+
+    /// Handles what came, or that the deadline did.
+    fn step(&mut self, mail: Option<Mail>) {
+        match mail {
+            Some(Mail::Reload(fresh)) => self.reload(*fresh),
+            Some(Mail::Settings(new)) => self.settings(*new),
+            Some(mail) => self.handle(mail),
+            None => self.supervisor.handle(clock::now(), Input::Tick),
+        }
+        if self.save_at.is_some_and(|at| clock::now() >= at) {
+            self.save();
         }
     }
 
@@ -278,8 +327,8 @@ impl Control {
 
     /// Its sinks and sources are closed; nothing of it runs on another thread afterwards.
     fn quiet(&self) {
-        self.link.ears.stop(&self.link.id);
-        self.link.mouths.stop(&self.link.id);
+        self.link.ears.stop(&self.link);
+        self.link.mouths.stop(&self.link);
     }
 
     fn destroy(&self, instance: Instance) {

@@ -2,7 +2,8 @@
 //!
 //! Each plugin has its own, begun with the first listening: a slow or stuck one keeps only itself
 //! waiting. It looks at the taps every 5 ms; what a plugin is too slow for is dropped by the tap, which
-//! says how much (`lost_before`). It is joined before the instance is destroyed.
+//! says how much (`lost_before`). It is joined before the instance is destroyed. A host that is run by
+//! hand has no such thread: a task of the runtime looks every 5 ms of its clock.
 
 mod block;
 
@@ -67,6 +68,14 @@ struct Orders {
     stop: bool,
 }
 
+impl Orders {
+    /// Those to open go where they belong; what to close, and whether that is all there is.
+    fn take(&mut self, open: &mut Vec<Open>) -> (Vec<u64>, bool) {
+        open.append(&mut self.open);
+        (core::mem::take(&mut self.close), self.stop)
+    }
+}
+
 #[derive(Default)]
 struct Desk {
     orders: Mutex<Orders>,
@@ -79,11 +88,20 @@ impl Desk {
     }
 }
 
+/// The sinks that are open, and whether there is more to hear at once.
+#[derive(Default)]
+struct Room {
+    open: Vec<Open>,
+    busy: bool,
+}
+
 /// A plugin's audio thread, seen from its control thread.
 #[derive(Default)]
 pub(crate) struct Ears {
     desk: Arc<Desk>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Instead of the thread, where a host is run by hand.
+    room: Mutex<Option<Room>>,
     /// Ticks it was too slow for.
     lost: AtomicU64,
 }
@@ -120,6 +138,10 @@ impl Ears {
 
     /// Begins the thread unless it runs.
     fn begin(&self, link: &Arc<Link>) -> io::Result<()> {
+        if link.hub.by_hand {
+            self.begin_by_hand(link);
+            return Ok(());
+        }
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if thread.is_none() {
             let (desk, link) = (self.desk.clone(), link.clone());
@@ -127,6 +149,54 @@ impl Ears {
             *thread = Some(Builder::new().name(name).spawn(move || run(&desk, &link))?);
         }
         Ok(())
+    }
+
+    fn room(&self) -> MutexGuard<'_, Option<Room>> {
+        self.room.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A task instead of the thread, unless there is one.
+    fn begin_by_hand(&self, link: &Arc<Link>) {
+        match self.room.try_lock() {
+            Ok(mut room) if room.is_none() => *room = Some(Room::default()),
+            // Also when it is in use right now: by the very sink that asks.
+            _ => return,
+        }
+        let link = Arc::clone(link);
+        tokio::task::spawn_local(async move {
+            loop {
+                tokio::time::sleep(LOOK).await;
+                let mut room = link.ears.room();
+                let Some(room) = room.as_mut() else { return };
+                let (close, stop) = link.ears.desk.orders().take(&mut room.open);
+                turn(&link, &mut Blocks::new(link.hub.origin), room, &close, stop);
+            }
+        });
+    }
+
+    /// As [`Ears::stop`], on the one thread that there is.
+    fn stop_by_hand(&self, link: &Link) {
+        let Some(mut room) = self.room().take() else {
+            return;
+        };
+        let (close, _) = self.desk.orders().take(&mut room.open);
+        turn(
+            link,
+            &mut Blocks::new(link.hub.origin),
+            &mut room,
+            &close,
+            true,
+        );
+        self.forget_orders();
+    }
+
+    /// Everything was closed; numbers are not used again.
+    fn forget_orders(&self) {
+        let last = self.desk.orders().last;
+        *self.desk.orders() = Orders {
+            last,
+            ..Orders::default()
+        };
     }
 
     /// Hands a sink over; its id.
@@ -161,22 +231,19 @@ impl Ears {
     }
 
     /// Closes every sink and waits for the thread: afterwards no plugin code runs on it.
-    pub(crate) fn stop(&self, plugin: &str) {
+    pub(crate) fn stop(&self, link: &Link) {
         let thread = {
             let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
             thread.take()
         };
+        self.stop_by_hand(link);
         let Some(thread) = thread else {
             return;
         };
         self.desk.orders().stop = true;
         self.desk.changed.notify_one();
-        wait_for(thread, plugin);
-        let last = self.desk.orders().last;
-        *self.desk.orders() = Orders {
-            last,
-            ..Orders::default()
-        };
+        wait_for(thread, &link.id);
+        self.forget_orders();
     }
 }
 
@@ -247,33 +314,39 @@ pub(crate) fn wait_for(thread: JoinHandle<()>, plugin: &str) {
 /// The thread.
 fn run(desk: &Desk, link: &Link) {
     let mut blocks = Blocks::new(link.hub.origin);
-    let mut open: Vec<Open> = Vec::new();
-    let mut busy = false;
+    let mut room = Room::default();
     loop {
-        let (close, stop) = orders(desk, &mut open, busy);
-        let leaving = open.extract_if(.., |one| close.contains(&one.id) || stop);
-        for one in leaving.collect::<Vec<_>>() {
-            end(link, &mut blocks, one);
-        }
+        let (close, stop) = orders(desk, &mut room.open, room.busy);
+        turn(link, &mut blocks, &mut room, &close, stop);
         if stop {
             return;
         }
-        busy = false;
-        let mut over = Vec::new();
-        for one in &mut open {
-            // Asked first: what came before the end is heard.
-            let is_last = one.tap.is_over();
-            match hear(link, &mut blocks, one, TURN) {
-                Turn::More => busy = true,
-                Turn::Nothing if is_last => over.push(one.id),
-                Turn::Nothing => {}
-                Turn::Failed => over.push(one.id),
-            }
+    }
+}
+
+/// One look at every tap. With `stop`, the end of them all.
+fn turn(link: &Link, blocks: &mut Blocks, room: &mut Room, close: &[u64], stop: bool) {
+    let leaving = room
+        .open
+        .extract_if(.., |one| close.contains(&one.id) || stop);
+    for one in leaving.collect::<Vec<_>>() {
+        end(link, blocks, one);
+    }
+    room.busy = false;
+    let mut over = Vec::new();
+    for one in &mut room.open {
+        // Asked first: what came before the end is heard.
+        let is_last = one.tap.is_over();
+        match hear(link, blocks, one, TURN) {
+            Turn::More => room.busy = true,
+            Turn::Nothing if is_last => over.push(one.id),
+            Turn::Nothing => {}
+            Turn::Failed => over.push(one.id),
         }
-        for one in open.extract_if(.., |one| over.contains(&one.id)) {
-            desk.orders().known.remove(&one.id);
-            link.timed_sound(On::Ears, "a sink's end", || close_sink(&one));
-        }
+    }
+    for one in room.open.extract_if(.., |one| over.contains(&one.id)) {
+        link.ears.desk.orders().known.remove(&one.id);
+        link.timed_sound(On::Ears, "a sink's end", || close_sink(&one));
     }
 }
 
@@ -292,8 +365,7 @@ fn orders(desk: &Desk, open: &mut Vec<Open>, busy: bool) -> (Vec<u64>, bool) {
         let waited = desk.changed.wait_timeout(orders, LOOK);
         orders = waited.unwrap_or_else(PoisonError::into_inner).0;
     }
-    open.append(&mut orders.open);
-    (core::mem::take(&mut orders.close), orders.stop)
+    orders.take(open)
 }
 
 enum Turn {

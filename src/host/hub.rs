@@ -29,6 +29,8 @@ pub(crate) struct Hub {
     pub(crate) runtime: Handle,
     /// Zero of the plugins' clock.
     pub(crate) origin: Instant,
+    /// Plugins have no threads: tasks of the runtime's one thread run them.
+    pub(crate) by_hand: bool,
     interactions: Mutex<Interactions>,
     /// A deadline may have changed.
     pub(crate) interactions_changed: Notify,
@@ -60,6 +62,7 @@ impl Hub {
             runner,
             runtime,
             origin,
+            by_hand: false,
             interactions: Mutex::default(),
             interactions_changed: Notify::new(),
             tracks: Mutex::default(),

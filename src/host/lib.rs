@@ -31,6 +31,7 @@ mod library;
 mod lines;
 mod link;
 mod mailbox;
+mod meters;
 mod mouths;
 mod orders;
 mod pins;
@@ -51,6 +52,7 @@ pub use entry::{About, Backend, Need, check, check_grants, describe, intents};
 pub use error::{HostError, OpError};
 pub use library::{Library, load, sha256_of};
 pub use link::PluginState;
+pub use meters::{Measured, Metric};
 pub use mynah_plugin::Diagnostic;
 pub use orders::{MAX_ORDERS, Order};
 pub use registrar::Scope;
@@ -132,6 +134,11 @@ pub struct Options {
     pub permissions: Permissions,
     /// Who carries out what owners order by `/bot reload`; `None` is nobody.
     pub orders: Option<mpsc::Sender<Order>>,
+    /// Plugins have no threads of their own: tasks on the thread that starts the host make all calls
+    /// into them, by the clock of its runtime. Then a runtime of one thread whose clock is paused runs
+    /// plugins in virtual time. For tests; [`Host::start_on`] is called within a
+    /// [`LocalSet`](tokio::task::LocalSet) then.
+    pub by_hand: bool,
 }
 
 /// What a plugin runs with now.
@@ -196,6 +203,7 @@ impl Host {
         let mut hub = Hub::new(runner, runtime, clock::now());
         hub.set_permissions(options.permissions);
         hub.orders = options.orders;
+        hub.by_hand = options.by_hand;
         hub.stays = Stays::new(store(options.stores.as_deref(), OWN_STORE));
         let hub = Arc::new(hub);
         let mut links: Vec<Arc<Link>> = Vec::new();
@@ -314,7 +322,7 @@ impl Host {
             let Running { thread, ended, .. } = running;
             match tokio::time::timeout_at(deadline, ended).await {
                 // The sender is dropped as the thread's last act: joining does not wait.
-                Ok(_) => drop(thread.join()),
+                Ok(_) => drop(thread.map(std::thread::JoinHandle::join)),
                 Err(_) => {
                     tracing::error!(plugin = %link.id, "it did not stop in time and is left behind");
                 }

@@ -10,6 +10,7 @@ use crate::{
     hub::Hub,
     lines::Lines,
     mailbox::{Event, Mailbox, Posted},
+    meters::Meters,
     mouths::Mouths,
     store::Store,
 };
@@ -78,6 +79,8 @@ pub(crate) struct Link {
     pub(crate) mouths: Mouths,
     /// What it keeps.
     pub(crate) store: Store,
+    /// What it counts.
+    pub(crate) meters: Meters,
     /// Gateway events it asked for and is granted; another table may ask for others.
     events: Mutex<BTreeSet<String>>,
     ops: Mutex<Ops>,
@@ -113,10 +116,12 @@ impl Link {
             id: id.to_owned(),
             grants,
             hub,
-            mailbox: Mailbox::default(),
+            // What comes before it has started waits for it: servers are told of once only.
+            mailbox: Mailbox::open_already(),
             ears: Ears::default(),
             mouths: Mouths::default(),
             store,
+            meters: Meters::default(),
             events: Mutex::new(events),
             ops: Mutex::default(),
             commands: Mutex::default(),
@@ -423,6 +428,7 @@ async fn run(link: Arc<Link>, call: Call) -> Outcome {
             link.hub.pins().unpin(link.index, guild);
             Ok(Value::Null)
         }
+        Call::Measure(measured) => link.meters.take(measured),
         Call::StoreGet(key) => link.store.get(&key),
         Call::StoreSet(key, value) => link.store.set(&key, &value),
         Call::StoreList(prefix, after) => link.store.list(&prefix, &after),

@@ -16,6 +16,7 @@ use crate::{
     control::{Fresh, NewSettings},
 };
 use mynah_plugin::abi;
+use tokio::sync::Notify;
 
 /// Events kept for a plugin that is busy.
 pub(crate) const MAX_EVENTS: usize = 256;
@@ -95,11 +96,25 @@ struct Queues {
 pub(crate) struct Mailbox {
     queues: Mutex<Queues>,
     ready: Condvar,
+    /// The same, for a host that is run by hand.
+    came: Notify,
 }
 
 impl Mailbox {
     fn queues(&self) -> MutexGuard<'_, Queues> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn notify(&self) {
+        self.ready.notify_one();
+        self.came.notify_one();
+    }
+
+    /// Lets things in from the beginning.
+    pub(crate) fn open_already() -> Self {
+        let mailbox = Self::default();
+        mailbox.open();
+        mailbox
     }
 
     /// An instance is about to start: let things in.
@@ -135,7 +150,7 @@ impl Mailbox {
             queues.lost_ever += 1;
         }
         drop(queues);
-        self.ready.notify_one();
+        self.notify();
         match displaced.flatten() {
             Some(oldest) => Posted::Displaced(oldest.interaction),
             None => Posted::Waiting,
@@ -147,7 +162,7 @@ impl Mailbox {
         if queues.open {
             queues.done.push_back((op, status, body));
             drop(queues);
-            self.ready.notify_one();
+            self.notify();
         }
     }
 
@@ -162,28 +177,28 @@ impl Mailbox {
         if queues.open && has_room && queues.woken.insert(task) {
             queues.wakes.push_back(task);
             drop(queues);
-            self.ready.notify_one();
+            self.notify();
         }
     }
 
     /// Before everything else, even when nothing runs.
     pub(crate) fn stop(&self, why: u32) {
         self.queues().stop = Some(why);
-        self.ready.notify_one();
+        self.notify();
     }
 
     /// After a stop and before everything else, even when nothing runs. One that still waits is
     /// displaced, which its sender learns.
     pub(crate) fn reload(&self, fresh: Fresh) {
         self.queues().reload = Some(Box::new(fresh));
-        self.ready.notify_one();
+        self.notify();
     }
 
     /// After a reload and before everything else; one that still waits is displaced, which its sender
     /// learns.
     pub(crate) fn settings(&self, new: NewSettings) {
         self.queues().settings = Some(Box::new(new));
-        self.ready.notify_one();
+        self.notify();
     }
 
     /// Another instance takes over: what was meant for the old one alone goes, events stay. The
@@ -204,7 +219,7 @@ impl Mailbox {
         if queues.open {
             queues.fault = true;
             drop(queues);
-            self.ready.notify_one();
+            self.notify();
         }
     }
 
@@ -234,6 +249,26 @@ impl Mailbox {
                     waited.unwrap_or_else(PoisonError::into_inner).0
                 }
             };
+        }
+    }
+
+    /// As [`Mailbox::take`], for a task.
+    pub(crate) async fn wait(&self, deadline: Option<Instant>) -> Option<Mail> {
+        loop {
+            let next = self.queues().next();
+            if next.is_some() {
+                return next;
+            }
+            let over = async {
+                match deadline {
+                    Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.came.notified() => {}
+                () = over => return self.queues().next(),
+            }
         }
     }
 }

@@ -63,10 +63,16 @@ impl Desk {
 pub(crate) struct Mouths {
     desk: Arc<Desk>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Instead of the thread, where a host is run by hand.
+    by_hand: Mutex<Option<Vec<Mouth>>>,
 }
 
 impl Mouths {
     fn begin(&self, link: &Arc<Link>) -> io::Result<()> {
+        if link.hub.by_hand {
+            self.begin_by_hand(link);
+            return Ok(());
+        }
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if thread.is_none() {
             let (desk, link) = (self.desk.clone(), link.clone());
@@ -74,6 +80,42 @@ impl Mouths {
             *thread = Some(Builder::new().name(name).spawn(move || run(&desk, &link))?);
         }
         Ok(())
+    }
+
+    fn mouths(&self) -> MutexGuard<'_, Option<Vec<Mouth>>> {
+        self.by_hand.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A task instead of the thread, unless there is one.
+    fn begin_by_hand(&self, link: &Arc<Link>) {
+        match self.by_hand.try_lock() {
+            Ok(mut mouths) if mouths.is_none() => *mouths = Some(Vec::new()),
+            // Also when it is in use right now: by the very source that asks.
+            _ => return,
+        }
+        let link = Arc::clone(link);
+        tokio::task::spawn_local(async move {
+            let mut room = Box::new(Aligned([0.0; BLOCK_FLOATS]));
+            loop {
+                if let Some(mouths) = link.mouths.mouths().as_mut() {
+                    mouths.append(&mut link.mouths.desk.orders().new);
+                    turn(&link, mouths, &mut room, false);
+                } else {
+                    return;
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        });
+    }
+
+    /// As [`Mouths::stop`], on the one thread that there is.
+    fn stop_by_hand(&self, link: &Link) {
+        let Some(mut mouths) = self.mouths().take() else {
+            return;
+        };
+        mouths.append(&mut self.desk.orders().new);
+        let mut room = Box::new(Aligned([0.0; BLOCK_FLOATS]));
+        turn(link, &mut mouths, &mut room, true);
     }
 
     fn open(&self, mouth: Mouth) {
@@ -85,17 +127,18 @@ impl Mouths {
     }
 
     /// Closes every source and waits for the thread: afterwards no plugin code runs on it.
-    pub(crate) fn stop(&self, plugin: &str) {
+    pub(crate) fn stop(&self, link: &Link) {
         let thread = {
             let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
             thread.take()
         };
+        self.stop_by_hand(link);
         let Some(thread) = thread else {
             return;
         };
         self.desk.orders().stop = true;
         self.desk.changed.notify_one();
-        wait_for(thread, plugin);
+        wait_for(thread, &link.id);
         *self.desk.orders() = Orders::default();
     }
 }
@@ -141,20 +184,25 @@ fn run(desk: &Desk, link: &Link) {
     let mut mouths: Vec<Mouth> = Vec::new();
     loop {
         let stop = orders(desk, &mut mouths);
-        if !stop {
-            for mouth in &mut mouths {
-                speak(link, mouth, &mut room);
-            }
-        }
-        let over = mouths.extract_if(.., |mouth| stop || mouth.to.is_none());
-        let over: Vec<Mouth> = over.collect();
-        desk.orders().open -= over.len();
-        for mouth in over {
-            link.timed_sound(On::Sound, "a source's end", || close(mouth));
-        }
+        turn(link, &mut mouths, &mut room, stop);
         if stop {
             return;
         }
+    }
+}
+
+/// One look at every pipe. With `stop`, the end of them all.
+fn turn(link: &Link, mouths: &mut Vec<Mouth>, room: &mut Aligned, stop: bool) {
+    if !stop {
+        for mouth in mouths.iter_mut() {
+            speak(link, mouth, room);
+        }
+    }
+    let over = mouths.extract_if(.., |mouth| stop || mouth.to.is_none());
+    let over: Vec<Mouth> = over.collect();
+    link.mouths.desk.orders().open -= over.len();
+    for mouth in over {
+        link.timed_sound(On::Sound, "a source's end", || close(mouth));
     }
 }
 

@@ -1,7 +1,7 @@
 //! How a plugin is doing, for people.
 
-use crate::{PluginState, clock, link::Link, router::STUCK};
-use std::time::Duration;
+use crate::{Metric, PluginState, clock, link::Link, router::STUCK};
+use std::{collections::BTreeMap, time::Duration};
 
 /// What [`crate::Host::report`] says of one plugin.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct PluginReport {
     pub lost_events: u64,
     /// 20 ms of what people said that it was too slow for, in all guilds together.
     pub lost_ticks: u64,
+    /// What it counts, by name and labels.
+    pub metrics: BTreeMap<String, Metric>,
     /// What it has been inside of, and for how long, if that is long enough to worry.
     pub stuck: Option<(String, Duration)>,
 }
@@ -45,6 +47,7 @@ impl PluginReport {
             saves: link.saves(),
             lost_events: link.mailbox.lost_ever(),
             lost_ticks: link.ears.lost_ever(),
+            metrics: link.meters.all(),
             stuck: busy.filter(|(_, time)| *time > STUCK),
         }
     }

@@ -26,6 +26,8 @@ use tokio::{
 pub(crate) const STUCK: Duration = Duration::from_secs(5);
 /// Discord's interaction type of a command (protocol/rest.md section 5).
 const COMMAND: u8 = 2;
+/// What it is called in every plugin.
+const OPT_OUT: &str = "optout";
 /// How often that is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -72,6 +74,18 @@ impl Member {
 #[derive(Deserialize)]
 struct Somebody {
     id: mynah_wire::UserId,
+}
+
+/// Whoever is blocked may still say that they do not want to be recorded or read aloud: a subcommand or
+/// a button called `optout` reaches its plugin always.
+fn opts_out(data: &Value) -> bool {
+    let first = data.get("options").and_then(|options| options.get(0));
+    let subcommand = first.and_then(|option| option.get("name")?.as_str());
+    let button = data.get("custom_id").and_then(Value::as_str);
+    let button = button
+        .and_then(|id| id.split_once(':'))
+        .map(|(_, rest)| rest);
+    subcommand == Some(OPT_OUT) || button == Some(OPT_OUT)
 }
 
 impl Router {
@@ -273,7 +287,9 @@ impl Router {
         self.hub
             .interactions()
             .begin(clock::now(), id, &asked.token, asked.kind, index);
-        let Some(tier) = self.tier(link.map_or("", |link| &link.id), &asked) else {
+        let tier = self.tier(link.map_or("", |link| &link.id), &asked);
+        let tier = tier.or_else(|| opts_out(&asked.data).then_some(abi::TIER_MEMBER));
+        let Some(tier) = tier else {
             let open = self.hub.interactions().take(id);
             if let Some(open) = open {
                 self.hub

@@ -20,6 +20,7 @@ pub mod crowd;
 mod error;
 mod gateway;
 mod http;
+pub mod indoors;
 mod objects;
 mod realm;
 mod rest;

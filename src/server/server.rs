@@ -53,6 +53,24 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Around a realm that is called without sockets.
+    pub(crate) fn indoors(realm: Realm) -> Arc<Self> {
+        Arc::new(Self {
+            realm: Mutex::new(realm),
+            crowd: RwLock::new(None),
+            turn: tokio::sync::Mutex::new(()),
+            control_token: None,
+            loopback: true,
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        })
+    }
+
+    /// Joins the simulated users to the control API.
+    pub(crate) fn set_crowd(&self, crowd: Arc<dyn Crowd>) {
+        *self.crowd.write().unwrap_or_else(PoisonError::into_inner) = Some(crowd);
+    }
+
     /// The realm, at the present time. Hold it shortly and never across an await.
     pub(crate) fn realm(&self) -> MutexGuard<'_, Realm> {
         // A panic while it was held is a bug that its request has already reported; the others go
@@ -210,11 +228,7 @@ impl Server {
 
     /// Joins the simulated users to the control API.
     pub fn set_crowd(&self, crowd: Arc<dyn Crowd>) {
-        *self
-            .shared
-            .crowd
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Some(crowd);
+        self.shared.set_crowd(crowd);
     }
 
     /// Where simulated users get credentials when the voice server has forgotten theirs; what it

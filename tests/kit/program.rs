@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::builtins;
+
 /// A start that takes longer than this has failed; generous, because CI machines are slow and two
 /// cores are shared by many tests.
 const START_PATIENCE: Duration = Duration::from_secs(60);
@@ -57,6 +59,7 @@ fn command<S: AsRef<OsStr>>(binary: &str, dir: &Path, args: &[S], env: &[(&str, 
     command
         .args(args)
         .current_dir(dir)
+        .envs(builtins::asked_for(binary).iter().cloned())
         .envs(env.iter().copied());
     command
 }

@@ -89,7 +89,7 @@ impl Scene {
     }
 }
 
-fn write_wav(path: &Path, samples: &[f32]) -> std::io::Result<()> {
+pub(crate) fn write_wav(path: &Path, samples: &[f32]) -> std::io::Result<()> {
     let file = BufWriter::new(File::create(path)?);
     let mut writer = WavWriter::new(file, Format::F32)?;
     writer.write(samples)?;

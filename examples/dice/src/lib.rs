@@ -99,6 +99,7 @@ mynah_plugin::export!(Dice);
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn every_side_comes_up_and_no_other() {
@@ -119,5 +120,27 @@ mod tests {
     fn several_dice_are_added_up() {
         assert_eq!(says(&[4], 1), "4 (throw 1)");
         assert_eq!(says(&[1, 2, 3], 9), "1 + 2 + 3 = 6 (throw 9)");
+    }
+
+    static ENTRY: mynah_plugin::abi::Entry = mynah_plugin::entry!(Dice);
+
+    #[test]
+    fn people_in_town_throw_dice_and_the_count_outlives_a_restart() {
+        let mut town = mynah_testkit::Town::new();
+        town.bot(&ENTRY, json!({ "sides": 2 }));
+        let (ann, bob) = (town.user("ann"), town.user("bob"));
+        let three = town.command(ann, "dice", json!({ "dice": 3 })).text();
+        assert!(
+            three.ends_with("(throw 1)") && three.contains(" + "),
+            "{three}"
+        );
+        let none = town.command(bob, "dice", json!({ "dice": "many" }));
+        assert!(
+            none.refused().is_some(),
+            "the server knows what a number is"
+        );
+        town.restart();
+        let one = town.command(bob, "dice", json!({})).text();
+        assert!(one.ends_with("(throw 2)"), "{one}");
     }
 }

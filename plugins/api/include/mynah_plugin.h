@@ -140,6 +140,9 @@ typedef struct mynah_entry {               /* the one exported symbol */
  *   http.request    url, method = "GET" | "POST", headers: {name: value}, base64 = "" (the body),
  *                   max_bytes = 1048576, timeout_ms = 30000     minor 3; any status is an answer, a redirect
  *                                                    too:             {status, headers, base64}
+ *   metrics.add     name, labels: {name: text}, value >= 0, whole      minor 3; numbers for the operator: a
+ *   metrics.set     name, labels: {name: text}, value                  counter, a gauge, or many of a kind;
+ *   metrics.record  name, labels: {name: text}, value                  up to 64, labels counted apart
  *   voice.join      guild_id, channel_id
  *   voice.leave     guild_id
  *   voice.state     guild_id, user_id                                     {channel_id, bot_channel_id}

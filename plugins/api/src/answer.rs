@@ -1,6 +1,6 @@
 //! Answering an interaction (protocol/rest.md section 5).
 
-use crate::{Call, Interaction, Kind, MessageId, Op};
+use crate::{Call, Component, Interaction, Kind, MessageId, Op};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -56,10 +56,10 @@ impl Reply {
         self
     }
 
-    /// Adds an embed in Discord's JSON.
+    /// Adds one of up to ten embeds: an [`crate::Embed`], or Discord's JSON of one.
     #[must_use]
-    pub fn embed(mut self, embed: Value) -> Self {
-        self.embeds.push(embed);
+    pub fn embed(mut self, embed: impl Into<Value>) -> Self {
+        self.embeds.push(embed.into());
         self
     }
 
@@ -69,6 +69,19 @@ impl Reply {
     pub fn components(mut self, components: Vec<Value>) -> Self {
         self.components = Some(components);
         self
+    }
+
+    /// Sets up to five [`Component::row`]s below an ordinary message.
+    #[must_use]
+    pub fn rows(self, rows: impl IntoIterator<Item = Component>) -> Self {
+        self.components(rows.into_iter().map(Value::from).collect())
+    }
+
+    /// Makes the message of blocks alone (Components V2): no text and embeds beside them, up to 40
+    /// components, nested ones counted. Once a message is made of blocks it stays so.
+    #[must_use]
+    pub fn blocks(self, blocks: impl IntoIterator<Item = Component>) -> Self {
+        self.components_v2(blocks.into_iter().map(Value::from).collect())
     }
 
     /// Components V2: no text and embeds beside them.
@@ -242,9 +255,10 @@ impl Interaction {
         self.callback(6, None).unit()
     }
 
-    /// Opens a dialog, in Discord's JSON (`custom_id` begins with `<plugin id>:`).
-    pub fn modal(&self, modal: Value) -> Call<()> {
-        self.callback(9, Some(modal)).unit()
+    /// Opens a dialog: a [`crate::Form`], or Discord's JSON of one (`custom_id` begins with
+    /// `<plugin id>:`).
+    pub fn modal(&self, modal: impl Into<Value>) -> Call<()> {
+        self.callback(9, Some(modal.into())).unit()
     }
 
     /// Says something only the person sees, in whatever way fits the kind: for a half-typed option

@@ -1,7 +1,12 @@
 //! Slash commands, built by functions (protocol/rest.md section 6).
 
-use crate::Choice;
+mod option;
+mod tongues;
+
+pub use option::Opt;
+
 use serde_json::{Map, Value, json};
+use tongues::Tongues;
 
 /// A plugin's commands.
 #[derive(Clone, Debug, Default)]
@@ -77,6 +82,7 @@ pub struct Slash {
     subs: Vec<Slash>,
     permissions: Option<u64>,
     in_private: bool,
+    tongues: Tongues,
 }
 
 impl Slash {
@@ -90,7 +96,26 @@ impl Slash {
             subs: Vec::new(),
             permissions: None,
             in_private: false,
+            tongues: Tongues::default(),
         }
+    }
+
+    /// Its name in other languages, by Discord's codes (`de`, `pt-BR`); the plugin is told the first
+    /// name whoever uses it.
+    #[must_use]
+    pub fn named(mut self, texts: impl IntoIterator<Item = (&'static str, &'static str)>) -> Self {
+        self.tongues.name(texts);
+        self
+    }
+
+    /// Its description in other languages, see [`Catalogue::others`](crate::Catalogue::others).
+    #[must_use]
+    pub fn described(
+        mut self,
+        texts: impl IntoIterator<Item = (&'static str, &'static str)>,
+    ) -> Self {
+        self.tongues.describe(texts);
+        self
     }
 
     /// Adds an option; required ones first.
@@ -152,6 +177,7 @@ impl Slash {
         let mut json = Map::new();
         json.insert("name".into(), json!(self.name));
         json.insert("description".into(), json!(self.description));
+        self.tongues.write(&mut json);
         if !options.is_empty() {
             json.insert("options".into(), json!(options));
         }
@@ -161,6 +187,7 @@ impl Slash {
     fn check(&self, wrong: &mut Vec<String>) {
         let at = format!("/{}", self.name);
         check_words(wrong, &at, &self.name, &self.description);
+        self.tongues.check(wrong, &at);
         if !self.subs.is_empty() && !self.options.is_empty() {
             wrong.push(format!("{at}: has subcommands, so it can not have options"));
         }
@@ -196,161 +223,12 @@ impl Slash {
     }
 }
 
-/// One option of a command.
-#[derive(Clone, Debug)]
-pub struct Opt {
-    kind: u8,
-    name: String,
-    description: String,
-    required: bool,
-    autocomplete: bool,
-    choices: Vec<Choice>,
-    extra: Map<String, Value>,
-}
-
-impl Opt {
-    fn new(kind: u8, name: &str, description: &str) -> Self {
-        Self {
-            kind,
-            name: name.into(),
-            description: description.into(),
-            required: false,
-            autocomplete: false,
-            choices: Vec::new(),
-            extra: Map::new(),
-        }
-    }
-
-    /// Text.
-    #[must_use]
-    pub fn text(name: &str, description: &str) -> Self {
-        Self::new(3, name, description)
-    }
-
-    /// A whole number.
-    #[must_use]
-    pub fn integer(name: &str, description: &str) -> Self {
-        Self::new(4, name, description)
-    }
-
-    /// Yes or no.
-    #[must_use]
-    pub fn boolean(name: &str, description: &str) -> Self {
-        Self::new(5, name, description)
-    }
-
-    /// A person.
-    #[must_use]
-    pub fn user(name: &str, description: &str) -> Self {
-        Self::new(6, name, description)
-    }
-
-    /// A channel.
-    #[must_use]
-    pub fn channel(name: &str, description: &str) -> Self {
-        Self::new(7, name, description)
-    }
-
-    /// A role.
-    #[must_use]
-    pub fn role(name: &str, description: &str) -> Self {
-        Self::new(8, name, description)
-    }
-
-    /// A number.
-    #[must_use]
-    pub fn number(name: &str, description: &str) -> Self {
-        Self::new(10, name, description)
-    }
-
-    /// A file.
-    #[must_use]
-    pub fn attachment(name: &str, description: &str) -> Self {
-        Self::new(11, name, description)
-    }
-
-    /// Must be given.
-    #[must_use]
-    pub const fn required(mut self) -> Self {
-        self.required = true;
-        self
-    }
-
-    /// Asks the plugin for choices while the person types; for texts and numbers, not together
-    /// with [`Opt::choice`].
-    #[must_use]
-    pub const fn autocomplete(mut self) -> Self {
-        self.autocomplete = true;
-        self
-    }
-
-    /// Adds one of up to 25 fixed choices.
-    #[must_use]
-    pub fn choice(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.choices.push(Choice::new(name, value));
-        self
-    }
-
-    /// The smallest and greatest number allowed.
-    #[must_use]
-    pub fn range(mut self, min: impl Into<Value>, max: impl Into<Value>) -> Self {
-        self.extra.insert("min_value".into(), min.into());
-        self.extra.insert("max_value".into(), max.into());
-        self
-    }
-
-    /// The shortest and longest text allowed, in characters.
-    #[must_use]
-    pub fn length(mut self, min: u16, max: u16) -> Self {
-        self.extra.insert("min_length".into(), json!(min));
-        self.extra.insert("max_length".into(), json!(max));
-        self
-    }
-
-    /// Only voice and stage channels.
-    #[must_use]
-    pub fn voice_channels(mut self) -> Self {
-        self.extra.insert("channel_types".into(), json!([2, 13]));
-        self
-    }
-
-    fn to_json(&self) -> Value {
-        let mut json = self.extra.clone();
-        json.insert("type".into(), json!(self.kind));
-        json.insert("name".into(), json!(self.name));
-        json.insert("description".into(), json!(self.description));
-        if self.required {
-            json.insert("required".into(), json!(true));
-        }
-        if self.autocomplete {
-            json.insert("autocomplete".into(), json!(true));
-        }
-        if !self.choices.is_empty() {
-            let choices: Vec<Value> = self.choices.iter().map(Choice::to_json).collect();
-            json.insert("choices".into(), json!(choices));
-        }
-        Value::Object(json)
-    }
-
-    fn check(&self, at: &str, wrong: &mut Vec<String>) {
-        let at = format!("{at} {}", self.name);
-        check_words(wrong, &at, &self.name, &self.description);
-        if self.autocomplete && !self.choices.is_empty() {
-            wrong.push(format!(
-                "{at}: autocomplete and fixed choices exclude each other"
-            ));
-        }
-        let typed = matches!(self.kind, 3 | 4 | 10);
-        if !typed && (self.autocomplete || !self.choices.is_empty()) {
-            wrong.push(format!("{at}: only texts and numbers can have choices"));
-        }
-        if self.choices.len() > 25 {
-            wrong.push(format!("{at}: more than 25 choices"));
-        }
-    }
-}
-
 fn check_words(wrong: &mut Vec<String>, at: &str, name: &str, description: &str) {
+    check_name(wrong, at, name);
+    check_description(wrong, at, description);
+}
+
+fn check_name(wrong: &mut Vec<String>, at: &str, name: &str) {
     let letters = name
         .chars()
         .all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '\''));
@@ -360,6 +238,9 @@ fn check_words(wrong: &mut Vec<String>, at: &str, name: &str, description: &str)
             "{at}: a name is 1 to 32 small letters, digits, `-` or `_`"
         ));
     }
+}
+
+fn check_description(wrong: &mut Vec<String>, at: &str, description: &str) {
     if !(1..=100).contains(&description.chars().count()) {
         wrong.push(format!("{at}: a description is 1 to 100 characters"));
     }
@@ -391,5 +272,33 @@ mod tests {
         assert!(commands.check().is_empty());
         assert_eq!(Commands::new().on_message("").check().len(), 1);
         assert_eq!(Commands::new().on_message("x".repeat(33)).check().len(), 1);
+    }
+
+    #[test]
+    fn names_and_descriptions_in_other_languages_are_written_and_checked() {
+        let sides = Opt::integer("sides", "How many")
+            .named([("de", "seiten")])
+            .described([("de", "Wie viele")]);
+        let dice = Slash::new("dice", "Throws")
+            .named([("de", "würfel")])
+            .described([("de", "Würfelt"), ("fr", "Lance")])
+            .default_member_permissions(8)
+            .option(sides);
+        let good = Commands::new().slash(dice.clone());
+        assert_eq!(good.check(), Vec::<String>::new());
+        let json = good.to_json();
+        let at = |pointer| json.pointer(pointer).and_then(Value::as_str);
+        assert_eq!(at("/0/name_localizations/de"), Some("würfel"));
+        assert_eq!(at("/0/description_localizations/fr"), Some("Lance"));
+        assert_eq!(at("/0/default_member_permissions"), Some("8"));
+        assert_eq!(at("/0/options/0/name_localizations/de"), Some("seiten"));
+
+        let odd = dice.named([("de", "Würfel"), ("tlh", "x")]);
+        let wrong = Commands::new().slash(odd).check();
+        assert_eq!(wrong.len(), 2, "{wrong:?}");
+        assert!(
+            wrong.iter().any(|words| words.contains("`tlh`")),
+            "{wrong:?}"
+        );
     }
 }

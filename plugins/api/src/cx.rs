@@ -36,6 +36,12 @@ impl<P: Plugin> Cx<'_, P> {
         self.host.store()
     }
 
+    /// What the plugin counts, for whoever runs the bot.
+    #[must_use]
+    pub fn metrics(&self) -> crate::Metrics {
+        crate::Metrics::new(self.host.clone())
+    }
+
     /// Does `work` beside everything else; `then` brings its result home to `&mut P`. Neither runs
     /// after the plugin stopped.
     pub fn spawn<T: 'static>(

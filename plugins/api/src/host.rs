@@ -254,6 +254,12 @@ impl Host {
         }
     }
 
+    /// An op whose answer nobody waits for; what is refused is left out.
+    pub(crate) fn tell(&self, kind: &'static str, args: &Value) {
+        // `done` finds nobody who waits for it and ignores it.
+        let _ = self.submit(kind, args);
+    }
+
     /// An op finished: wake whoever waits. Unknown numbers were cancelled.
     pub(crate) fn done(&self, op: u64, status: abi::Status, body: &[u8]) {
         let mut pending = self.pending();

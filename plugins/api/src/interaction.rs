@@ -1,7 +1,7 @@
 //! A person's use of a command, a button or a dialog (protocol/rest.md section 5): reading it.
 //! Answering it is in `answer.rs`.
 
-use crate::{ChannelId, GuildId, Host, MessageId, Result, RoleId, Tier, UserId};
+use crate::{Catalogue, ChannelId, GuildId, Host, MessageId, Result, RoleId, Tier, Tongue, UserId};
 use serde::Deserialize;
 use serde_json::Value;
 use std::{fmt, sync::Arc};
@@ -255,6 +255,12 @@ impl Interaction {
     #[must_use]
     pub fn locale(&self) -> Option<&str> {
         self.inner.json.locale.as_deref()
+    }
+
+    /// What a catalogue says in the person's language.
+    #[must_use]
+    pub fn tongue(&self, catalogue: &Catalogue) -> Tongue {
+        catalogue.for_locale(self.locale())
     }
 
     /// The options given at the innermost subcommand.

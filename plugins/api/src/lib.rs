@@ -38,7 +38,9 @@ pub mod abi;
 mod about;
 mod answer;
 pub mod audio;
+mod catalogue;
 mod commands;
+mod components;
 mod config;
 mod cx;
 pub mod ear;
@@ -50,6 +52,7 @@ mod http;
 mod id;
 mod ingest;
 mod interaction;
+mod metrics;
 mod panics;
 mod plugin;
 #[doc(hidden)]
@@ -67,7 +70,9 @@ pub use about::table;
 pub use about::{About, Need, intents};
 pub use answer::{Choice, Message, Reply};
 pub use audio::Source;
+pub use catalogue::{Catalogue, Texts, Tongue};
 pub use commands::{Commands, Opt, Slash};
+pub use components::{Component, Embed, Form, Style};
 pub use config::{Diagnostic, read as read_config};
 pub use cx::Cx;
 pub use ear::{Heard, Listening, Packet, Sink, Want};
@@ -78,6 +83,7 @@ pub use http::{Request, WebAnswer};
 pub use id::{ChannelId, GuildId, MessageId, RoleId, Track, UserId};
 pub use ingest::{Ingest, Ingested};
 pub use interaction::{Attachment, Interaction, Kind};
+pub use metrics::{Counter, Gauge, Histogram, Metrics};
 pub use panics::{IMAGE, install_hook};
 pub use plugin::{Plugin, Saved, Why};
 pub use sound::{
@@ -125,8 +131,3 @@ macro_rules! export {
         pub static ENTRY: $crate::abi::Entry = $crate::entry!($plugin);
     };
 }
-
-/// The guide's snippets are tests.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-pub struct Guide;

@@ -334,8 +334,17 @@ pub unsafe extern "C" fn check<P: Plugin>(
         };
         serde_json::to_vec(&found).map(|json| (found.is_empty(), json))
     });
-    let Ok(Ok((good, json))) = found else {
-        return abi::E_PANIC;
+    let (good, json) = match found {
+        Ok(Ok(found)) => found,
+        Ok(Err(_)) => return abi::E_FAILED,
+        Err(words) => {
+            let words = format!("the check of these settings panicked with {words}");
+            let found = [crate::Diagnostic::new("", words)];
+            let json = serde_json::to_vec(&found).unwrap_or_default();
+            // SAFETY: `sink` belongs to `diag`.
+            unsafe { diag(sink, abi::Bytes::of(&json)) };
+            return abi::E_PANIC;
+        }
     };
     // SAFETY: `sink` belongs to `diag`.
     unsafe { diag(sink, abi::Bytes::of(&json)) };

@@ -174,6 +174,8 @@ pub enum Input {
     Track(GuildId, Track, TrackNews),
     /// The voice connection of a server.
     Voice(GuildId, VoiceNews),
+    /// So many others are in the voice channel, as asked for by [`crate::Core::stages`].
+    Audience(GuildId, ChannelId, usize),
     /// Time has passed; due at [`Action::Wake`].
     Tick,
 }

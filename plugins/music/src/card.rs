@@ -9,6 +9,8 @@ pub struct Card {
     pub text: String,
     /// What is to be read without the place: when this changes the card has to.
     pub gist: String,
+    /// The end of the text: votes, and what comes next.
+    pub tail: String,
     /// Something has the room's voice.
     pub plays: bool,
     /// It is held.

@@ -35,6 +35,9 @@ pub struct Config {
     /// The share of the listeners that has to agree before somebody else's track is skipped, where there are
     /// DJs.
     pub vote_skip_ratio: f64,
+    /// How long music plays on in a channel where nobody listens: "30s"; "0s" is for ever. It goes on when
+    /// somebody comes.
+    pub empty_pause: String,
     /// How loud every track is made to be, in LUFS, or "off". It is the engine that does it; here it
     /// is only judged.
     pub loudness_lufs: Loudness,
@@ -116,6 +119,7 @@ impl Default for Config {
             crossfade: "0s".to_owned(),
             dj_roles: Vec::new(),
             vote_skip_ratio: 0.5,
+            empty_pause: "30s".to_owned(),
             loudness_lufs: Loudness::Word("off".to_owned()),
         }
     }
@@ -133,7 +137,7 @@ pub struct Key {
 }
 
 /// Every key of [`Config`], in the order they are documented.
-pub const KEYS: [Key; 10] = [
+pub const KEYS: [Key; 11] = [
     Key {
         name: "library",
         default: "[]",
@@ -178,6 +182,11 @@ pub const KEYS: [Key; 10] = [
         name: "vote_skip_ratio",
         default: "0.5",
         about: "share of the listeners whose /skip skips somebody else's track, where there are DJs",
+    },
+    Key {
+        name: "empty_pause",
+        default: "\"30s\"",
+        about: "how long music plays on where nobody listens; it goes on when somebody comes; 0s is for ever",
     },
     Key {
         name: "loudness_lufs",
@@ -268,6 +277,9 @@ impl Config {
             ),
             Err(error) => note(true, "/crossfade", error.to_string()),
         }
+        if let Err(error) = spans::parse(&self.empty_pause) {
+            note(true, "/empty_pause", error.to_string());
+        }
         let ratio = self.vote_skip_ratio;
         note(
             !(0.0..=1.0).contains(&ratio),
@@ -294,6 +306,7 @@ impl Config {
                 .unwrap_or_default()
                 .min(LONGEST_CROSSFADE),
             vote_skip: self.vote_skip_ratio.clamp(0.0, 1.0),
+            empty_pause: spans::parse(&self.empty_pause).unwrap_or_default(),
         }
     }
 }

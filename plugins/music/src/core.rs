@@ -88,6 +88,12 @@ impl Core {
                 room.voice(&mut self.desk, now, news);
                 room.unpark(&mut self.desk, now);
             }
+            Input::Audience(guild, channel, listeners) => {
+                if let Some(room) = self.rooms.get_mut(&guild) {
+                    room.audience(&mut self.desk, now, channel, listeners);
+                    room.unpark(&mut self.desk, now);
+                }
+            }
             Input::Tick => {
                 for room in self.rooms.values_mut() {
                     room.unpark(&mut self.desk, now);
@@ -140,12 +146,22 @@ impl Core {
             .collect()
     }
 
-    /// Goes on there if `somebody` is still in the channel; else `/resume` will.
+    /// Goes on there if `somebody` is still in the channel; else `/resume` will. What was paused because
+    /// nobody listened waits there again.
     pub fn come_back(&mut self, guild: GuildId, somebody: bool) -> Vec<Action> {
         if let Some(room) = self.rooms.get_mut(&guild) {
             room.come_back(&mut self.desk, somebody);
         }
         self.desk.drain()
+    }
+
+    /// The voice channels where something plays or is paused: there people are looked for.
+    #[must_use]
+    pub fn stages(&self) -> Vec<(GuildId, ChannelId)> {
+        let rooms = self.rooms.iter();
+        rooms
+            .filter_map(|(guild, room)| Some((*guild, room.stage()?)))
+            .collect()
     }
 
     /// Everything that plays and waits, each from its beginning.
@@ -158,6 +174,12 @@ impl Core {
     #[must_use]
     pub fn plays(&self) -> bool {
         self.rooms.values().any(Room::is_playing)
+    }
+
+    /// Whether something plays, or is about to, in this server.
+    #[must_use]
+    pub fn plays_in(&self, guild: GuildId) -> bool {
+        self.rooms.get(&guild).is_some_and(Room::is_playing)
     }
 
     /// What the card of a server shows.

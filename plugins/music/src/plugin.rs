@@ -1,11 +1,11 @@
 //! The core on the plugin SDK: commands and events go in, actions become requests to the host.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use mynah_plugin::{
     About, Choice, Cx, Diagnostic, Event, GuildId, Interaction, Kind, MessageId, Need, Plugin,
-    Reply as Text, Result, RoleId, Saved, Tier, Track, TrackKind, VoiceKind, VoiceState,
+    Reply as Text, Result, RoleId, Saved, Tier, Track, TrackKind, VoiceKind, VoiceState, intents,
 };
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,7 @@ use crate::effect::Preset;
 use crate::ids::{ChannelId, Reply};
 use crate::{requests, says};
 
+mod audience;
 mod cards;
 mod commands;
 mod inherit;
@@ -39,6 +40,12 @@ pub struct Music {
     ticking: bool,
     /// Tracks of the instance before that play still, to be taken up instead of playing anew.
     inherited: BTreeMap<GuildId, Track>,
+    /// Answers to buttons of a card that is just being changed.
+    held: Vec<(Reply, Words)>,
+    /// Playlists that are being saved or thrown away.
+    changing: BTreeSet<String>,
+    /// Channels where somebody is being looked for, and whether to look once more.
+    looking: BTreeMap<(GuildId, ChannelId), bool>,
 }
 
 /// How often the place is saved while something plays.
@@ -105,11 +112,17 @@ impl Plugin for Music {
         ),
         Need::optional("store", "to keep playlists"),
         Need::optional(
+            "gateway.events:VOICE_STATE_UPDATE",
+            "to notice at once when the last listener goes and the first one comes",
+        ),
+        Need::optional(
             "fs.read:*",
             "to find and play the music in the `library` folders",
         ),
         Need::optional("net.http:*", "to fetch the files people upload with /play"),
     ])
+    .intents(intents::GUILDS | intents::GUILD_VOICE_STATES)
+    .events(&["VOICE_STATE_UPDATE"])
     .keeps_tracks();
 
     type Config = Config;
@@ -152,6 +165,9 @@ impl Plugin for Music {
             cards,
             ticking: false,
             inherited: BTreeMap::new(),
+            held: Vec::new(),
+            changing: BTreeSet::new(),
+            looking: BTreeMap::new(),
         };
         // Before anything is played: a number of an earlier run cannot be one of ours yet.
         music.inherit(cx, left);
@@ -178,6 +194,9 @@ impl Plugin for Music {
                 if let Some(news) = voice_news(event.kind) {
                     self.input(cx, Input::Voice(event.guild_id, news));
                 }
+            }
+            Event::Discord(told) if told.name() == "VOICE_STATE_UPDATE" => {
+                self.look_around(cx, told.guild_id());
             }
             Event::Lost(count) => {
                 cx.warn(&format!("missed {count} events; a track may need a /skip"))
@@ -206,10 +225,10 @@ impl Music {
             let others = cx.voice().others(guild, channel);
             cx.spawn(others, move |music: &mut Self, cx, others| {
                 let somebody = others.is_ok_and(|others| !others.is_empty());
-                if !somebody {
+                let actions = music.core.come_back(guild, somebody);
+                if !music.core.plays_in(guild) {
                     music.let_go(cx, guild);
                 }
-                let actions = music.core.come_back(guild, somebody);
                 music.perform(cx, actions);
                 music.settle(cx);
             });
@@ -352,6 +371,7 @@ impl Music {
         cx.spawn(sleep, |music: &mut Self, cx, _| {
             music.ticking = false;
             music.input(cx, Input::Tick);
+            music.look_around(cx, None);
         });
     }
 
@@ -382,7 +402,10 @@ impl Music {
                 }
                 Action::Wake(at) => {
                     let sleep = cx.host().sleep(at.saturating_sub(now(cx)));
-                    cx.spawn(sleep, |music, cx, _| music.input(cx, Input::Tick));
+                    cx.spawn(sleep, |music, cx, _| {
+                        music.input(cx, Input::Tick);
+                        music.look_around(cx, None);
+                    });
                 }
                 Action::Warn(text) => cx.warn(&text),
             }
@@ -423,6 +446,10 @@ impl Music {
                 line.state = LineState::Deferring(Some(words));
                 self.open.insert(reply, line);
             }
+            (state, LineKind::Button) if !words.private && self.is_changing(&line.asked) => {
+                line.state = state;
+                self.hold(cx, reply, line, words);
+            }
             (state, LineKind::Button) if !words.private => {
                 self.press_answered(cx, &line.asked, &state)
             }
@@ -442,45 +469,6 @@ impl Music {
             // Who sees it was decided by the deferral (rest.md section 5).
             (LineState::Deferred, _) => cx.detach("a deferred answer", line.asked.edit(text)),
         }
-    }
-
-    /// A button did what it says: the message it sits on becomes the card as it is now.
-    fn press_answered(&mut self, cx: &mut Cx<'_, Self>, asked: &Interaction, state: &LineState) {
-        let Some(guild) = asked.guild_id() else {
-            return;
-        };
-        let card = self.core.card(guild, now(cx));
-        let reply = cards::reply(&card);
-        match state {
-            LineState::Fresh => cx.detach("a card", asked.update(reply)),
-            _ => cx.detach("a card", asked.edit(reply)),
-        }
-        if let (Some(channel), Some(message)) = (asked.channel_id(), asked.message_id()) {
-            self.shows(cx, guild, Shown::new(channel, message, Some(card)));
-        }
-    }
-
-    /// `/nowplaying`: a card, which is kept up to date from now on.
-    fn show_card(&mut self, cx: &mut Cx<'_, Self>, asked: Interaction, text: String) {
-        let (Some(guild), Some(channel)) = (asked.guild_id(), asked.channel_id()) else {
-            return;
-        };
-        // The engine was asked for the place; what comes next is known here.
-        let mut card = self.core.card(guild, now(cx));
-        let next = card
-            .text
-            .find("\nNext: ")
-            .map(|from| card.text.split_off(from));
-        card.text = text + next.as_deref().unwrap_or_default();
-        let replied = asked.reply(cards::reply(&card));
-        let posted = async move {
-            replied.await?;
-            asked.original().await
-        };
-        cx.spawn(posted, move |music: &mut Self, cx, posted| match posted {
-            Ok(message) => music.shows(cx, guild, Shown::new(channel, message.id, Some(card))),
-            Err(error) => error.log(cx, "showing a card"),
-        });
     }
 }
 

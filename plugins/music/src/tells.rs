@@ -22,6 +22,17 @@ pub(crate) fn voted(item: &Item, votes: usize, needed: usize) -> String {
     )
 }
 
+pub(crate) const JUST_MOVED: &str =
+    "The track has just been changed by somebody else. Try again if you mean the new one.";
+
+/// The line of the card about a vote, if there is one.
+pub(crate) fn votes(votes: usize, needed: usize) -> String {
+    match votes {
+        0 => String::new(),
+        votes => format!("\n🗳️ {votes} of {needed} votes to skip"),
+    }
+}
+
 /// The last line of the card.
 pub(crate) fn next_up(next: Option<&Item>, waiting: usize) -> String {
     match (next, waiting) {
@@ -59,6 +70,13 @@ pub(crate) fn history<'a>(played: impl Iterator<Item = &'a Item>) -> String {
 pub(crate) fn no_such_list(name: &str) -> String {
     format!(
         "There is no list called “{}”. `/playlist list` shows all of them.",
+        shown(name)
+    )
+}
+
+pub(crate) fn list_is_changing(name: &str) -> String {
+    format!(
+        "Somebody is just changing **{}**. Try again in a moment.",
         shown(name)
     )
 }
@@ -267,6 +285,14 @@ pub(crate) fn notes(volume: u16, repeat: Repeat, effect: Effect) -> String {
         let _ = write!(notes, " · filter {words}");
     }
     notes
+}
+
+/// What a card says of music that waits for listeners.
+pub(crate) fn until_somebody(dozes: bool) -> &'static str {
+    match dozes {
+        true => " · until somebody listens",
+        false => "",
+    }
 }
 
 // --- /previous, /queue … -------------------------------------------------------------------------

@@ -281,9 +281,15 @@ struct Room(PathBuf);
 
 impl Room {
     fn make(out: &Path, id: &str) -> Result<Self, RecorderError> {
-        let room = out.join(format!(".{id}-{}", std::process::id()));
-        // Of a job that was killed.
-        let _ = fs::remove_dir_all(&room);
+        let prefix = format!(".{id}-");
+        // Of jobs that were killed: only one at a time is under way.
+        for entry in at(out, fs::read_dir(out))?.flatten() {
+            let left = entry.file_name().to_string_lossy().starts_with(&prefix);
+            if left && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+        let room = out.join(format!("{prefix}{}", std::process::id()));
         at(&room, fs::create_dir(&room))?;
         Ok(Self(room))
     }

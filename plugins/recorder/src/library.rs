@@ -209,7 +209,7 @@ impl Library {
             )?;
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             let rows = asked.query_map(params![guild, typed, starter, limit], entry)?;
-            rows.collect()
+            rows.collect::<rusqlite::Result<Vec<_>>>()
         })();
         found.map_err(|error| self.wrong(&error))
     }
@@ -241,6 +241,21 @@ impl Library {
             )
             .optional();
         value.map_err(|error| self.wrong(&error))
+    }
+
+    /// What was settled by this name, for all servers: their Discord ids and the values.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn settings(&self, key: &str) -> Result<Vec<(String, String)>, LibraryError> {
+        let read = || {
+            let mut asked = self
+                .db
+                .prepare("SELECT guild, value FROM settings WHERE key = ?1")?;
+            let rows = asked.query_map([key], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(|error: rusqlite::Error| self.wrong(&error))
     }
 
     /// Settles something for a server; `None` takes it back.

@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mynah_plugin::{
-    About, ChannelId, Cx, Diagnostic, Event, GuildId, Interaction, Kind, Need, Plugin, Reply,
-    Result, Saved, UserId, Why, intents,
+    About, ChannelId, Cx, Diagnostic, Event, GuildId, Interaction, Kind, MessageId, Need, Plugin,
+    Reply, Result, Saved, UserId, Why, intents,
 };
 
 use self::exports::Export;
@@ -30,6 +30,7 @@ mod config;
 mod exports;
 mod files;
 mod news;
+mod panel;
 mod people;
 mod privacy;
 mod recovery;
@@ -65,6 +66,8 @@ pub struct Recorder {
     rooms: BTreeMap<GuildId, Room>,
     /// Servers where a recording is being started.
     starting: BTreeSet<GuildId>,
+    /// The last edits of panels that are still being edited.
+    last_words: BTreeMap<MessageId, (String, serde_json::Value)>,
     /// Recordings that a crash cut off: they go on as soon as it is known who is still there.
     interrupted: Vec<Interrupted>,
     me: Option<UserId>,
@@ -78,6 +81,8 @@ pub struct Recorder {
 pub(crate) struct Interrupted {
     guild: GuildId,
     channel: ChannelId,
+    /// Where its panel was.
+    text: Option<ChannelId>,
     starter: UserId,
     id: String,
     title: String,
@@ -137,6 +142,7 @@ impl Plugin for Recorder {
             |recorder: &mut Self, cx, me| match me {
                 Ok(me) => {
                     recorder.me = Some(me.id);
+                    recorder.clear_signs(cx);
                     recorder.go_on(cx);
                     recorder.tidy(cx);
                 }
@@ -154,6 +160,7 @@ impl Plugin for Recorder {
             people: People::default(),
             rooms: BTreeMap::new(),
             starting: BTreeSet::new(),
+            last_words: BTreeMap::new(),
             interrupted,
             me: None,
             looking: false,

@@ -42,12 +42,13 @@ pub(super) fn new(
     let files = [
         ("Cargo.toml", cargo_toml(name, &absolute(&sdk))),
         ("src/lib.rs", fill(LIB, name)),
+        ("tests/in_town.rs", fill(TOWN, name)),
         (".gitignore", "/target\n".to_owned()),
     ];
-    let written = std::fs::create_dir_all(folder.join("src")).and_then(|()| {
-        files
-            .iter()
-            .try_for_each(|(file, text)| std::fs::write(folder.join(file), text))
+    let written = files.iter().try_for_each(|(file, text)| {
+        let file = folder.join(file);
+        file.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+        std::fs::write(file, text)
     });
     written.map_err(|error| Failure::failed(format!("cannot write {shown}: {error}"), ""))?;
     say(
@@ -56,7 +57,9 @@ pub(super) fn new(
         || {
             format!(
                 "{shown} is a plugin now. Its test, its file, its lines for bot.toml:\n\n  \
-                 cargo test --manifest-path {shown}/Cargo.toml\n  mynah plugin build {shown}\n"
+                 cargo test --manifest-path {shown}/Cargo.toml\n  mynah plugin build {shown}\n\n\
+                 With people, in virtual time (builds for some minutes, once):\n\n  \
+                 cargo test --manifest-path {shown}/Cargo.toml --features town\n"
             )
         },
     );
@@ -86,17 +89,28 @@ fn find_sdk(folder: &Path) -> Option<PathBuf> {
 }
 
 fn cargo_toml(name: &str, sdk: &Path) -> String {
+    // plugins/api and tests/kit stand in the same clone.
+    let clone = sdk.ancestors().nth(2);
+    let kit = clone.map_or_else(
+        || sdk.join("../../tests/kit"),
+        |clone| clone.join("tests/kit"),
+    );
     // A JSON string is a TOML string as well.
-    let sdk = json!(sdk.display().to_string());
+    let text = |path: &Path| json!(path.display().to_string());
+    let (sdk, kit) = (text(sdk), text(&kit));
     format!(
         "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n\
          [dependencies]\nmynah-plugin = {{ path = {sdk} }}\n\
+         # For tests alone: an optional one, since the kit brings the whole bot along.\n\
+         mynah-testkit = {{ path = {kit}, features = [\"town\"], optional = true }}\n\
          serde = {{ version = \"1\", features = [\"derive\"] }}\nserde_json = \"1\"\n\n\
+         [features]\ntown = [\"dep:mynah-testkit\"]\n\n\
+         [[test]]\nname = \"in_town\"\nrequired-features = [\"town\"]\n\n\
          # It is a workspace of its own, wherever it stands.\n[workspace]\n"
     )
 }
 
-/// `NAME` is the id, `Name` the type.
+/// `NAME` is the id, `Name` the type, `IDENT` the crate as Rust writes it.
 fn fill(text: &str, name: &str) -> String {
     let word = |word: &str| {
         let mut letters = word.chars();
@@ -104,6 +118,8 @@ fn fill(text: &str, name: &str) -> String {
         first.into_iter().chain(letters).collect::<String>()
     };
     let kind: String = name.split('-').map(word).collect();
+    let ident = name.replace('-', "_");
+    let text = text.replace("IDENT", &ident);
     text.replace("NAME", name).replace("Name", &kind)
 }
 
@@ -178,5 +194,25 @@ mod tests {
         stage.command("NAME", json!({}));
         assert_eq!(stage.said(), ["Hi, number 1!", "Hi, number 2!"]);
     }
+}
+"#;
+
+/// The new crate's test with people.
+const TOWN: &str = r#"//! People use it: host, server and people in virtual time. `cargo test --features town`
+
+use IDENT::ENTRY;
+use mynah_testkit::Town;
+use serde_json::json;
+use std::time::Duration;
+
+#[test]
+fn people_are_greeted_and_a_restart_goes_on_counting() {
+    let mut town = Town::new();
+    town.bot(&ENTRY, json!({ "greeting": "Hi" }));
+    let (ann, bob) = (town.user("ann"), town.user("bob"));
+    assert_eq!(town.command(ann, "NAME", json!({})).text(), "Hi, number 1!");
+    town.run(Duration::from_secs(3600)); // an hour, at once
+    town.restart();
+    assert_eq!(town.command(bob, "NAME", json!({})).text(), "Hi, number 2!");
 }
 "#;

@@ -30,6 +30,10 @@ fn a_new_plugin_stands_in_a_folder_of_its_own_and_nothing_is_overwritten() {
     let manifest: toml::Table = toml::from_str(&manifest).unwrap();
     let path = manifest["dependencies"]["mynah-plugin"]["path"].as_str();
     assert_eq!(path.map(Path::new), Some(sdk.as_path()));
+    let kit = manifest["dependencies"]["mynah-testkit"]["path"].as_str();
+    assert!(Path::new(kit.unwrap()).join("town.rs").is_file());
+    let town = std::fs::read_to_string(place.join("tests/in_town.rs")).unwrap();
+    assert!(town.contains("use coin_flip::ENTRY") && !town.contains("NAME"));
     assert!(new("coin-flip").unwrap_err().message().contains("exists"));
 }
 

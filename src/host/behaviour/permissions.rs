@@ -71,6 +71,10 @@ async fn blocked_people_are_told_so_whatever_they_use() {
     let mut bench = with(options).await;
     let said = asked(&mut bench, member(66, &["11", "12"], 0)).await;
     assert!(said.contains("do not let you use it"), "{said}");
+    // But they may say that they do not want to be recorded.
+    let optout = json!({ "custom_id": "puppet:optout", "name": "tier", "options": [] });
+    bench.interaction_of(member(66, &[], 0), 3, optout).await;
+    assert_eq!(bench.said().await, "Some(Member) false");
     let help = json!({ "type": 1, "name": "help" });
     bench.interaction_of(member(66, &[], 0), 2, help).await;
     assert!(bench.said().await.contains("do not let you use it"));

@@ -8,6 +8,9 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
+/// Numbers of one plugin that are shown.
+const MAX_NUMBERS: usize = 8;
+
 pub(super) fn definition() -> Value {
     json!({
         "type": 1, "name": "bot", "description": "How the bot is doing", "contexts": [0],
@@ -121,6 +124,21 @@ fn plugins(links: &[Arc<Link>]) -> String {
             let _ = write!(text, "\n> {}", short.replace('\n', " "));
         }
         text.push('\n');
+    }
+    // After the states, because what is too much for one message is cut there.
+    for link in links {
+        let metrics = link.meters.all();
+        if metrics.is_empty() {
+            continue;
+        }
+        let numbers = metrics.iter().take(MAX_NUMBERS);
+        let mut numbers: Vec<String> = numbers
+            .map(|(name, metric)| format!("{name} {metric}").replace('`', "'"))
+            .collect();
+        if metrics.len() > MAX_NUMBERS {
+            numbers.push("…".to_owned());
+        }
+        let _ = writeln!(text, "{} counts `{}`", link.id, numbers.join(" · "));
     }
     match text.is_empty() {
         true => "There are no plugins: `[plugins.…]` of bot.toml names them.".to_owned(),

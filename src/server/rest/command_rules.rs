@@ -18,6 +18,13 @@ const MAX_CHARACTERS: usize = 8000;
 /// Largest integer of an option: it has to survive a double.
 const MAX_INTEGER: i64 = 1 << 53;
 
+/// Discord, "Reference", "Locales".
+const LOCALES: [&str; 32] = [
+    "id", "da", "de", "en-GB", "en-US", "es-ES", "es-419", "fr", "hr", "it", "lt", "hu", "nl",
+    "no", "pl", "pt-BR", "ro", "fi", "sv-SE", "vi", "tr", "cs", "el", "bg", "ru", "uk", "hi", "th",
+    "zh-CN", "ja", "zh-TW", "ko",
+];
+
 const SUB_COMMAND: i64 = 1;
 const SUB_COMMAND_GROUP: i64 = 2;
 
@@ -65,6 +72,7 @@ pub(super) fn check(form: &mut Form, value: &Value, path: &str) -> Option<Map<St
     out.insert("nsfw".into(), json!(nsfw.unwrap_or(false)));
     let dm = form.boolean(body.get("dm_permission"), &at(path, "dm_permission"));
     out.insert("dm_permission".into(), json!(dm.unwrap_or(true)));
+    tongues(form, body, path, kind == 1);
     let defaults = [
         ("integration_types", json!([0])),
         ("contexts", Value::Null),
@@ -177,6 +185,7 @@ fn options(
             );
         }
         optional_seen |= !required && !nested;
+        tongues(form, option, &path, true);
         let mut out = option.clone();
         if nested {
             let inner = form
@@ -242,6 +251,33 @@ fn value_rules(
     }
     form.integer(option.get("min_length"), &at(path, "min_length"), 0..=6000);
     form.integer(option.get("max_length"), &at(path, "max_length"), 1..=6000);
+}
+
+/// Names and descriptions in other languages: the same rules, and languages that Discord has.
+fn tongues(form: &mut Form, body: &Map<String, Value>, path: &str, plain_name: bool) {
+    for (key, max) in [
+        ("name_localizations", 32),
+        ("description_localizations", 100),
+    ] {
+        let path = at(path, key);
+        let Some(value) = body.get(key).filter(|value| !value.is_null()) else {
+            continue;
+        };
+        let Some(texts) = form.object(value, &path) else {
+            continue;
+        };
+        for (locale, text) in texts.iter().take(LOCALES.len() + 1) {
+            let path = at(&path, locale);
+            if !LOCALES.contains(&locale.as_str()) {
+                form.choice(&path, "locales of Discord");
+                continue;
+            }
+            let text = form.required_text(Some(text), &path, 1..=max);
+            if key == "name_localizations" && plain_name && !text.is_empty() && !is_name(&text) {
+                bad_name(form, &path);
+            }
+        }
+    }
 }
 
 fn bad_name(form: &mut Form, path: &str) {

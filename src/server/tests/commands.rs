@@ -129,3 +129,32 @@ fn another_applications_commands_are_not_ones_own() {
     );
     assert_eq!(body(reply, 403)["code"], 20012);
 }
+
+#[test]
+fn names_in_other_languages_follow_the_same_rules() {
+    let mut rig = Rig::new();
+    let path = global(&rig);
+    let named = |key: &str, texts: Value| {
+        let mut command = slash("dice");
+        command[key] = texts;
+        json!([command])
+    };
+    let good = named("name_localizations", json!({ "de": "würfel" }));
+    let kept = body(rig.rest("PUT", &path, good), 200);
+    assert_eq!(kept[0]["name_localizations"]["de"], "würfel");
+    for (key, texts) in [
+        ("name_localizations", json!({ "de": "Würfel" })),
+        ("name_localizations", json!({ "tlh": "x" })),
+        ("name_localizations", json!("de")),
+        ("description_localizations", json!({ "de": "" })),
+        (
+            "description_localizations",
+            json!({ "de": "x".repeat(101) }),
+        ),
+    ] {
+        let refused = body(rig.rest("PUT", &path, named(key, texts.clone())), 400);
+        assert!(refused["errors"][0][key].is_object(), "{texts}: {refused}");
+    }
+    let nothing = named("name_localizations", Value::Null);
+    body(rig.rest("PUT", &path, nothing), 200);
+}

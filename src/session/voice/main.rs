@@ -4,7 +4,7 @@
 use mynah_wire::{ChannelId, Secret};
 
 use super::recovery::JUDGE_TIMEOUT;
-use super::session::{ASK_TIMEOUT, CLOSE_NORMAL, Phase, Server, Session};
+use super::session::{ALONE_TIMEOUT, ASK_TIMEOUT, CLOSE_NORMAL, Phase, Server, Session};
 use super::{EndReason, Event, Main, Output};
 
 impl Session {
@@ -54,9 +54,22 @@ impl Session {
         self.session_id = Some(session_id.to_owned());
         if asking {
             self.open_if_complete();
+            self.hurry();
         } else {
             // Moved; a new VOICE_SERVER_UPDATE follows and brings the rest.
             self.channel_id = channel_id;
+        }
+    }
+
+    /// A state without a server: we may have been in this channel already, from an earlier run that
+    /// ended without a word, and then no server will ever be named.
+    fn hurry(&mut self) {
+        if let Phase::Asking { deadline } = self.phase
+            && !self.was_live
+            && self.asked == 1
+        {
+            let deadline = deadline.min(self.now + ALONE_TIMEOUT);
+            self.phase = Phase::Asking { deadline };
         }
     }
 

@@ -16,6 +16,9 @@ use crate::backoff::Backoff;
 
 /// How long the main gateway may take to answer op 4 (voice.md section 6: 10 to 30 s).
 pub(super) const ASK_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long the server may take once the state has come: the two are sent together (gateway.md section
+/// 9), so this is many round trips.
+pub(super) const ALONE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long each handshake step may take (voice.md section 6).
 pub(super) const STEP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often discovery is repeated, and for how long: UDP loses packets (voice.md section 6).

@@ -315,6 +315,20 @@ fn a_kick_ends_without_asking_again() {
 }
 
 #[test]
+fn a_state_without_a_server_is_an_earlier_stay_and_is_left_and_joined_again_soon() {
+    let (mut rig, _) = Rig::new(1);
+    rig.state(Some(70));
+    assert_eq!(joins(&rig.pass(Duration::from_millis(1_900))), []);
+    let out = rig.pass(Duration::from_millis(200));
+    assert_eq!(joins(&out), [None, Some(ChannelId::new(70))]);
+    // The echo of the leave, then what a real join brings.
+    assert_eq!(ended(&rig.state(None)), None);
+    rig.connect_to_ready();
+    let out = rig.finish_handshake();
+    assert!(keys(&out).is_some(), "{out:?}");
+}
+
+#[test]
 fn keys_are_never_printed() {
     let keys = TransportKeys {
         mode: EncryptionMode::XSalsa20,

@@ -30,6 +30,8 @@ impl Kept {
                     .map(|(key, value)| json!({ "key": key, "value": value }));
                 Some(json!({ "entries": fitting.collect::<Vec<_>>() }))
             }
+            // Whoever counts does not wait for an answer.
+            kind if kind.starts_with("metrics.") => Some(Value::Null),
             _ => None,
         }
     }

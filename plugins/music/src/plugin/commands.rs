@@ -127,14 +127,20 @@ fn filter() -> Slash {
 pub(super) fn pressed(action: &str, dice: u64) -> Option<Ask> {
     Some(Ask::Control(match action {
         "previous" => Control::Previous,
-        "toggle" => Control::Toggle,
+        "pause" => Control::Pause,
+        "resume" => Control::Resume,
         "skip" => Control::Skip,
         "stop" => Control::Stop { clear: false },
-        "repeat" => Control::NextRepeat,
+        "repeat_off" => Control::Repeat(Some(Repeat::Off)),
+        "repeat_track" => Control::Repeat(Some(Repeat::Track)),
+        "repeat_queue" => Control::Repeat(Some(Repeat::Queue)),
         "shuffle" => Control::Shuffle(dice),
         "quieter" => Control::Louder(-10),
         "louder" => Control::Louder(10),
         "queue" => Control::Queue,
+        // On cards of earlier versions.
+        "toggle" => Control::Toggle,
+        "repeat" => Control::NextRepeat,
         _ => return None,
     }))
 }

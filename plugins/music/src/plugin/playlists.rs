@@ -1,6 +1,6 @@
 //! `/playlist`: lists of tracks that a server keeps in the plugin's store.
 
-use mynah_plugin::{Choice, Cx, GuildId, Interaction, Result, UserId};
+use mynah_plugin::{Choice, Cx, GuildId, Interaction, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::Music;
@@ -41,52 +41,59 @@ impl Music {
         if what == "list" {
             return all(cx, asked, guild);
         }
+        // What is read here decides what is written: one at a time for each list.
+        let changes = what == "save" || what == "delete";
+        if changes && !self.changing.insert(key(guild, &name)) {
+            let words = tells::list_is_changing(&name);
+            return cx.detach("an answer", asked.refuse(words));
+        }
         let found = cx.store().get::<Playlist>(&key(guild, &name));
         cx.spawn(found, move |music: &mut Self, cx, found| {
-            let found = match found {
-                Ok(found) => found,
-                Err(error) => {
-                    let words = says::refused(&error.to_string());
-                    return cx.detach("an answer", asked.refuse(words));
-                }
-            };
-            match (what.as_str(), found) {
-                ("save", before) => music.save_list(cx, asked, guild, &name, before),
-                (_, None) => cx.detach("an answer", asked.refuse(tells::no_such_list(&name))),
-                ("play", Some(list)) => {
+            let refusal = match (what.as_str(), found) {
+                (_, Err(error)) => says::refused(&error.to_string()),
+                ("save", Ok(before)) => match music.list_to_save(&asked, guild, &name, before) {
+                    Ok((list, words)) => return Self::save_list(cx, asked, guild, list, words),
+                    Err(refusal) => refusal,
+                },
+                (_, Ok(None)) => tells::no_such_list(&name),
+                ("play", Ok(Some(list))) => {
                     let ask = Ask::Enqueue {
                         name: list.name,
                         items: list.items,
                     };
-                    music.meet(cx, asked, ask);
+                    return music.meet(cx, asked, ask);
                 }
-                ("show", Some(list)) => {
-                    let words = tells::list_shown(&list.name, list.by, &list.items);
-                    cx.detach("an answer", asked.refuse(words));
+                ("show", Ok(Some(list))) => tells::list_shown(&list.name, list.by, &list.items),
+                ("delete", Ok(Some(list))) if music.may_change(&asked, &list) => {
+                    return Self::delete_list(cx, asked, guild, list);
                 }
-                (_, Some(list)) => music.delete_list(cx, &asked, guild, &list),
+                ("delete", Ok(Some(list))) => tells::list_of_another(&list.name, list.by),
+                _ => says::UNKNOWN_COMMAND.to_owned(),
+            };
+            if changes {
+                music.changing.remove(&key(guild, &name));
             }
+            cx.detach("an answer", asked.refuse(refusal));
         });
     }
 
-    fn save_list(
-        &mut self,
-        cx: &mut Cx<'_, Self>,
-        asked: Interaction,
+    /// What is to be kept, and the answer to that; or why it is not.
+    fn list_to_save(
+        &self,
+        asked: &Interaction,
         guild: GuildId,
         name: &str,
         before: Option<Playlist>,
-    ) {
-        if let Some(list) = before.filter(|list| !self.may_change(&asked, list)) {
-            let words = tells::list_of_another(&list.name, list.by);
-            return cx.detach("an answer", asked.refuse(words));
+    ) -> Result<(Playlist, String), String> {
+        if let Some(list) = before.filter(|list| !self.may_change(asked, list)) {
+            return Err(tells::list_of_another(&list.name, list.by));
         }
         let mut items = self.core.list(guild);
         let all = items.len();
         // Discord's addresses of uploads end after a day.
         items.retain(|item| matches!(item.origin, Origin::File(_)));
         if items.is_empty() {
-            return cx.detach("an answer", asked.refuse(tells::nothing_to_save(all)));
+            return Err(tells::nothing_to_save(all));
         }
         let words = tells::list_saved(name, items.len(), all);
         let list = Playlist {
@@ -94,8 +101,19 @@ impl Music {
             by: asked.user_id(),
             items,
         };
+        Ok((list, words))
+    }
+
+    fn save_list(
+        cx: &mut Cx<'_, Self>,
+        asked: Interaction,
+        guild: GuildId,
+        list: Playlist,
+        words: String,
+    ) {
         let store = cx.store();
-        let (prefix, key) = (prefix(guild), key(guild, name));
+        let (prefix, key) = (prefix(guild), key(guild, &list.name));
+        let changed = key.clone();
         let kept = async move {
             // 200 is what one page holds, and more than there may be.
             let all = store.list(&prefix, "").await?;
@@ -105,7 +123,8 @@ impl Music {
             }
             store.set(&key, &list)?.await.map(|()| true)
         };
-        cx.spawn(kept, move |_, cx, kept: Result<bool>| {
+        cx.spawn(kept, move |music, cx, kept: mynah_plugin::Result<bool>| {
+            music.changing.remove(&changed);
             let answer = match kept {
                 Ok(true) => asked.reply(words),
                 Ok(false) => asked.refuse(tells::too_many_lists(MAX_LISTS)),
@@ -119,21 +138,17 @@ impl Music {
         list.by == asked.user_id() || self.is_named_dj(asked)
     }
 
-    fn delete_list(
-        &mut self,
-        cx: &mut Cx<'_, Self>,
-        asked: &Interaction,
-        guild: GuildId,
-        list: &Playlist,
-    ) {
-        if !self.may_change(asked, list) {
-            let words = tells::list_of_another(&list.name, list.by);
-            return cx.detach("an answer", asked.refuse(words));
-        }
-        let gone = cx.store().remove(&key(guild, &list.name));
-        cx.detach("throwing a list away", gone);
-        let words = format!("**{}** is gone.", shown(&list.name));
-        cx.detach("an answer", asked.reply(words));
+    fn delete_list(cx: &mut Cx<'_, Self>, asked: Interaction, guild: GuildId, list: Playlist) {
+        let changed = key(guild, &list.name);
+        let gone = cx.store().remove(&changed);
+        cx.spawn(gone, move |music: &mut Self, cx, gone| {
+            music.changing.remove(&changed);
+            let answer = match gone {
+                Ok(_) => asked.reply(format!("**{}** is gone.", shown(&list.name))),
+                Err(error) => asked.refuse(says::refused(&error.to_string())),
+            };
+            cx.detach("an answer", answer);
+        });
     }
 
     pub(super) fn offer_lists(&mut self, cx: &mut Cx<'_, Self>, asked: Interaction) {

@@ -58,6 +58,9 @@ impl Room {
         control: Control,
     ) {
         self.believe(&caller);
+        if self.was_moved_by_another(&caller, &control) {
+            return desk.whisper(caller.reply, tells::JUST_MOVED);
+        }
         if !only_looks(&control) && self.is_busy(now) {
             if self.parked.len() >= MAX_PARKED {
                 return desk.whisper(caller.reply, says::TOO_MANY_WAITING);
@@ -107,6 +110,16 @@ impl Room {
                 self.set_volume(desk, &caller, percent);
             }
         }
+    }
+
+    /// Whether somebody else is just going on or back: whoever asks for the same then means the track that
+    /// is gone already.
+    fn was_moved_by_another(&self, caller: &Caller, control: &Control) -> bool {
+        let current = self.current.as_ref();
+        let moves = |pending: &Pending| matches!(pending, Pending::Skip(..) | Pending::Resume(_));
+        matches!(control, Control::Skip | Control::Previous)
+            && current.is_some_and(|current| moves(&current.pending))
+            && self.mover.is_some_and(|mover| mover != caller.user)
     }
 
     fn is_heard(&self) -> bool {
@@ -178,6 +191,7 @@ impl Room {
         match (self.controlled(caller), &self.current) {
             (Ok((_, Phase::Paused(_))), Some(current)) => {
                 desk.whisper(reply, says::already_paused(&current.item));
+                self.dozes = false; // from now on it waits for a person to say so
             }
             (Ok((track, _)), _) => {
                 self.step = Some((desk.call(Call::Pause(track)), Step::Pause { reply, track }));
@@ -237,6 +251,7 @@ impl Room {
         } else {
             // Requests keep their order, so the old track is silent before the new one sounds.
             self.advance(desk, Pending::Skip(reply, label));
+            self.mover = Some(caller.user);
         }
     }
 

@@ -1,7 +1,9 @@
 //! One server: its queue, what is playing there, and every command judged against both.
 
 mod ahead;
+mod alone;
 mod asks;
+mod comeback;
 mod heard;
 mod news;
 mod playing;
@@ -11,15 +13,14 @@ mod tune;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use self::ahead::Ahead;
-use self::playing::{Current, Pending, Phase};
+pub(crate) use self::comeback::Comeback;
+use self::playing::{Current, Phase};
 use crate::calls::{Caller, Control, Repeat, TrackNews};
 use crate::card::Card;
 use crate::desk::Desk;
 use crate::effect::Effect;
-use crate::ids::{ChannelId, GuildId, Reply, Ticket, Track};
+use crate::ids::{ChannelId, GuildId, Reply, Ticket, Track, UserId};
 use crate::queue::{Item, Queue};
 use crate::{says, tells};
 
@@ -49,6 +50,8 @@ pub struct Rules {
     pub crossfade: Duration,
     /// The share of the listeners that has to agree before a track is skipped that is somebody else's.
     pub vote_skip: f64,
+    /// How long it plays on when nobody listens; zero is for ever.
+    pub empty_pause: Duration,
 }
 
 /// A server's music.
@@ -66,6 +69,12 @@ pub(crate) struct Room {
     comeback: Option<Comeback>,
     /// The next item is opened paused, as it was before a restart.
     holds: bool,
+    /// Since when nobody listens.
+    alone: Option<Duration>,
+    /// It is paused because nobody listens, and goes on when somebody comes.
+    dozes: bool,
+    /// Who went on to the current item, or back to it, if somebody did.
+    mover: Option<UserId>,
     /// What is played again.
     repeat: Repeat,
     /// What is done to the sound.
@@ -130,15 +139,14 @@ enum Step {
         track: Track,
         before: Effect,
     },
-}
-
-/// What played where when the bot ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Comeback {
-    /// The voice channel.
-    pub(crate) channel: ChannelId,
-    /// It was paused.
-    pub(crate) paused: bool,
+    /// Nobody listens.
+    Doze {
+        track: Track,
+    },
+    /// Somebody listens again.
+    Wake {
+        track: Track,
+    },
 }
 
 /// Something somebody wants to hear.
@@ -164,6 +172,9 @@ impl Room {
             text: None,
             comeback: None,
             holds: false,
+            alone: None,
+            dozes: false,
+            mover: None,
             repeat: Repeat::Off,
             effect: Effect::default(),
             current: None,
@@ -206,60 +217,6 @@ impl Room {
             ..item.clone()
         })
         .collect()
-    }
-
-    /// Where it plays, to go on there after a restart.
-    pub(crate) fn place(&self) -> (Option<Comeback>, Option<ChannelId>) {
-        let current = self.current.as_ref();
-        let plays = current.and_then(|current| {
-            Some(Comeback {
-                channel: self.voice?,
-                paused: matches!(current.phase, Phase::Paused(_)) || self.holds,
-            })
-        });
-        (plays.or(self.comeback), self.text)
-    }
-
-    /// Where it would go on.
-    pub(crate) fn comeback(&self) -> Option<ChannelId> {
-        self.comeback.map(|back| back.channel)
-    }
-
-    /// Goes on with what a restart interrupted, if there is still somebody to hear it.
-    pub(crate) fn come_back(&mut self, desk: &mut Desk, somebody: bool) {
-        let Some(back) = self.comeback.take() else {
-            return;
-        };
-        if !somebody || self.current.is_some() {
-            return;
-        }
-        if let Some(item) = self.queue.take() {
-            self.holds = back.paused;
-            self.begin(desk, item, Pending::Nobody, Some(back.channel));
-        }
-    }
-
-    /// Takes up what an earlier run left unfinished.
-    pub(crate) fn restore(
-        &mut self,
-        volume: u16,
-        (repeat, effect): (Repeat, Effect),
-        (waiting, played): (Vec<Item>, Vec<Item>),
-        (comeback, text): (Option<Comeback>, Option<ChannelId>),
-    ) {
-        self.comeback = comeback.filter(|_| !waiting.is_empty());
-        self.text = text;
-        for item in played.into_iter().rev() {
-            self.queue.remember(item);
-        }
-        self.repeat = repeat;
-        self.effect = effect.bounded();
-        self.volume = volume.min(self.rules.max_volume);
-        for item in waiting {
-            if self.queue.push(item).is_err() {
-                return; // the limit has become tighter since
-            }
-        }
     }
 
     /// What has been played here, latest first.
@@ -337,7 +294,8 @@ impl Room {
         if matches!(current.phase, Phase::Starting(_)) {
             return (!self.parked.is_empty()).then_some(current.patience);
         }
-        self.wake_ahead(now)
+        let wakes = [self.wake_ahead(now), self.wake_alone()];
+        wakes.into_iter().flatten().filter(|at| *at > now).min()
     }
 
     /// Whether something has the room's voice.
@@ -361,10 +319,11 @@ impl Room {
         };
         let sound = current.sound();
         card.paused = matches!(sound, says::Sound::Paused);
-        let next = tells::next_up(next, self.queue.len());
+        let votes = tells::votes(current.votes.len(), current.votes_needed);
+        card.tail = votes + &tells::next_up(next, self.queue.len());
         let at = |at| says::position(&current.item, at, &sound, &self.notes());
-        card.gist = format!("{}{next}", at(Duration::ZERO));
-        card.text = format!("{}{next}", at(current.heard.at(now)));
+        card.gist = at(Duration::ZERO) + &card.tail;
+        card.text = at(current.heard.at(now)) + &card.tail;
         card
     }
 

@@ -95,7 +95,10 @@ impl Room {
     /// News of the voice connection.
     pub(crate) fn voice(&mut self, desk: &mut Desk, now: Duration, news: VoiceNews) {
         match news {
-            VoiceNews::Moved(channel) => self.voice = Some(channel),
+            VoiceNews::Moved(channel) => {
+                self.voice = Some(channel);
+                self.alone = None;
+            }
             VoiceNews::Connected(channel) => {
                 self.voice = Some(channel);
                 self.sound_flows(now);
@@ -151,7 +154,7 @@ impl Room {
                 self.queue.put_back(current.item);
             }
             Pending::Nobody | Pending::Seek(..) => {
-                self.holds = false;
+                (self.holds, self.dozes) = (false, false);
                 self.queue.put_back(current.item);
             }
         }
@@ -223,6 +226,8 @@ impl Room {
                 self.voice = None;
                 desk.say(reply, says::left(channel, cleared));
             }
+            (Step::Doze { track }, failure) => self.dozed(desk, now, track, failure.is_some()),
+            (Step::Wake { track }, failure) => self.woke(now, track, failure.is_some()),
             (Step::Seek { .. } | Step::Repeat { .. } | Step::Effect { .. }, _) => {}
         }
     }
@@ -268,6 +273,7 @@ impl Room {
         }
         current.phase = Phase::Sounding(track);
         current.heard.go_on(now);
+        self.dozes = false;
         desk.say(reply, says::resumed(&current.item, current.heard.at(now)));
     }
 

@@ -29,6 +29,8 @@ pub(super) struct Current {
     pub(super) joined: bool,
     /// Who wants to skip it.
     pub(super) votes: BTreeSet<UserId>,
+    /// How many of them it takes, as of the last vote.
+    pub(super) votes_needed: usize,
 }
 
 /// How far the current item has come.
@@ -116,6 +118,10 @@ impl Room {
             }
             None => Phase::Opening(self.open(desk, &item)),
         };
+        if to.is_some() {
+            self.alone = None;
+        }
+        (self.dozes, self.mover) = (false, None);
         self.current = Some(self.current_of(item, phase, pending));
     }
 
@@ -129,6 +135,7 @@ impl Room {
             patience: Duration::MAX,
             joined: false,
             votes: BTreeSet::new(),
+            votes_needed: 0,
         }
     }
 

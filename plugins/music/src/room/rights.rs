@@ -26,8 +26,11 @@ impl Room {
         let current_is_theirs = self.current.as_ref().is_some_and(own);
         let is_theirs = match *control {
             // Nothing plays: nobody is bothered.
-            Control::Resume | Control::Toggle | Control::Leave => self.current.is_none(),
-            Control::Seek(_) | Control::Replay => current_is_theirs,
+            Control::Resume | Control::Toggle | Control::Leave | Control::Previous => {
+                self.current.is_none()
+            }
+            Control::Replay => self.current.is_none() || current_is_theirs,
+            Control::Seek(_) => current_is_theirs,
             Control::Skip if !current_is_theirs && self.current.is_some() => return Right::Vote,
             Control::Skip => true,
             Control::Remove { first, last } => self.all_theirs(caller, first, last),
@@ -60,6 +63,7 @@ impl Room {
         };
         let is_new = current.votes.insert(caller.user);
         let votes = current.votes.len();
+        current.votes_needed = needed;
         if votes >= needed {
             return true;
         }

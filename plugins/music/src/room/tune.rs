@@ -246,6 +246,7 @@ impl Room {
             .user_voice
             .filter(|theirs| self.voice != Some(*theirs));
         self.begin(desk, item, Pending::Resume(reply), to);
+        self.mover = Some(caller.user);
     }
 
     pub(super) fn replay(&mut self, desk: &mut Desk, now: Duration, caller: &Caller) {
@@ -321,7 +322,7 @@ impl Room {
 
     /// What `/nowplaying` adds: whatever is not as usual.
     pub(super) fn notes(&self) -> String {
-        tells::notes(self.volume, self.repeat, self.effect)
+        tells::notes(self.volume, self.repeat, self.effect) + tells::until_somebody(self.dozes)
     }
 }
 

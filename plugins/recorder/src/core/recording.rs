@@ -340,6 +340,18 @@ impl Recording {
         self.manifest.write(&self.folder)
     }
 
+    /// Keeps it whatever its age, or no longer.
+    ///
+    /// # Errors
+    /// When it has ended, or the manifest cannot be written.
+    pub fn keep(&mut self, keep: bool) -> Result<(), RecorderError> {
+        if self.ended {
+            return Err(RecorderError::Ended);
+        }
+        self.manifest.keep = keep;
+        self.manifest.write(&self.folder)
+    }
+
     /// Sets what is known of the call's encryption, for the manifest.
     pub fn set_dave(&mut self, dave: serde_json::Value) {
         self.manifest.dave = dave;

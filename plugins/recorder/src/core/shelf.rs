@@ -166,7 +166,12 @@ pub fn delete(folder: &Path) -> Result<(), RecorderError> {
     if !folder.join(FILE).exists() && !folder.join("tracks").is_dir() {
         return at(folder, Err(std::io::ErrorKind::InvalidInput.into()));
     }
-    at(folder, fs::remove_dir_all(folder))
+    // An export may be making files there: once more, then there is nothing to make them of.
+    let removed = fs::remove_dir_all(folder).or_else(|_| match folder.exists() {
+        true => fs::remove_dir_all(folder),
+        false => Ok(()),
+    });
+    at(folder, removed)
 }
 
 fn folders(of: &Path) -> Result<Vec<PathBuf>, RecorderError> {

@@ -28,6 +28,8 @@ const BAR: u64 = 16;
 #[derive(Debug)]
 pub(super) struct Export {
     number: u64,
+    /// Of this recording.
+    folder: PathBuf,
     state: Arc<State>,
     /// What the person reads.
     shown: String,
@@ -94,33 +96,40 @@ impl Recorder {
         let (number, state) = (self.exported, Arc::new(State::default()));
         self.exports.push(Export {
             number,
+            folder: job.folder.clone(),
             state: Arc::clone(&state),
             shown: String::new(),
         });
         let deferred = asked.defer(true);
         let made = aside(move || run(&job, &state));
-        let answered = asked.clone();
         cx.spawn(deferred, move |recorder: &mut Self, cx, deferred| {
             if let Err(error) = deferred {
                 error.log(cx, "saying that it takes a while");
             }
-            recorder.move_bar(cx, answered, number);
+            recorder.move_bar(cx, asked.clone(), number);
+            // Only now: an export that fails at once would be told before the answer it completes.
+            cx.spawn(made, move |recorder: &mut Self, cx, made| {
+                recorder.made(cx, asked, number, made);
+            });
         });
-        cx.spawn(made, move |recorder: &mut Self, cx, made| {
-            recorder.exports.retain(|one| one.number != number);
-            match made {
-                Ok((path, bytes)) => recorder.deliver(cx, asked, path, bytes),
-                Err(ExportError::CalledOff) => {
-                    let off = Reply::text("The export was called off.").components(Vec::new());
-                    cx.detach("an answer", asked.edit(off));
-                }
-                Err(error) => {
-                    let words = format!("There is no file: {error}; {}.", error.remedy());
-                    let reply = Reply::text(words).components(Vec::new());
-                    cx.detach("an answer", asked.edit(reply));
-                }
-            }
-        });
+    }
+
+    /// There is a file, or none.
+    fn made(
+        &mut self,
+        cx: &mut Cx<'_, Self>,
+        asked: Interaction,
+        number: u64,
+        made: std::result::Result<(PathBuf, u64), ExportError>,
+    ) {
+        self.exports.retain(|one| one.number != number);
+        let words = match made {
+            Ok((path, bytes)) => return self.deliver(cx, asked, path, bytes),
+            Err(ExportError::CalledOff) => "The export was called off.".to_owned(),
+            Err(error) => format!("There is no file: {error}; {}.", error.remedy()),
+        };
+        let reply = Reply::text(words).components(Vec::new());
+        cx.detach("an answer", asked.edit(reply));
     }
 
     /// Shows how far it is, again and again until it is done.
@@ -141,6 +150,13 @@ impl Recorder {
         cx.spawn(sleep, move |recorder: &mut Self, cx, _| {
             recorder.move_bar(cx, asked, number);
         });
+    }
+
+    /// Nobody waits for files of a recording that is gone.
+    pub(super) fn call_off_all(&self, folder: &Path) {
+        for export in self.exports.iter().filter(|one| one.folder == folder) {
+            export.state.called_off.store(true, Ordering::Relaxed);
+        }
     }
 
     /// The button below the bar; only who asked for the export sees it.

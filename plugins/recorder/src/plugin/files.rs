@@ -7,7 +7,7 @@ use std::sync::MutexGuard;
 use mynah_plugin::{Choice, Cx, GuildId, Interaction, UserId};
 
 use super::room::{clock, plain, size};
-use super::scribe::lock;
+use super::scribe::{Job, lock};
 use super::{Recorder, commands, words};
 use crate::core::events;
 use crate::core::manifest::{Kind, Manifest};
@@ -183,17 +183,31 @@ impl Recorder {
         cx.detach("an answer", asked.refuse(text));
     }
 
-    pub(super) fn keep(&self, cx: &mut Cx<'_, Self>, asked: &Interaction, guild: GuildId) {
+    pub(super) fn keep(&mut self, cx: &mut Cx<'_, Self>, asked: &Interaction, guild: GuildId) {
         let Some((folder, manifest)) = self.wanted(cx, asked, guild) else {
             return;
         };
-        let kept = shelf::keep(&folder, !manifest.keep);
-        if kept.is_ok() {
+        let room = self.rooms.get_mut(&guild);
+        let (kept, done) = match room.filter(|room| room.id == manifest.id) {
+            Some(room) if room.ending => {
+                return cx.detach("an answer", asked.refuse(words::ENDS));
+            }
+            // Its manifest is the disk thread's until it ends.
+            Some(room) => {
+                room.kept = !room.kept;
+                room.scribe.order(Job::Keep(room.kept));
+                (room.kept, Ok(()))
+            }
+            None => (!manifest.keep, shelf::keep(&folder, !manifest.keep)),
+        };
+        if done.is_ok() {
             self.note_down(cx, &folder);
         }
-        let words = match kept {
-            Ok(()) if manifest.keep => "It goes with age again.".to_owned(),
-            Ok(()) => "It is kept whatever its age. The same again takes that back.".to_owned(),
+        let words = match done {
+            Ok(()) if kept => {
+                "It is kept whatever its age. The same again takes that back.".to_owned()
+            }
+            Ok(()) => "It goes with age again.".to_owned(),
             Err(error) => format!("{error}; {}.", error.remedy()),
         };
         cx.detach("an answer", asked.refuse(words));
@@ -211,6 +225,7 @@ impl Recorder {
             _ if runs => "It is still being recorded: `/record stop` first.".to_owned(),
             Some(true) => match shelf::delete(&folder) {
                 Ok(()) => {
+                    self.call_off_all(&folder);
                     let id = &manifest.id;
                     if let Err(error) = self.index().remove(&guild.to_string(), id) {
                         cx.warn(&format!("the index of recordings: {error}"));

@@ -34,6 +34,7 @@ impl Recorder {
         let Interrupted {
             guild,
             channel,
+            text,
             starter,
             id,
             title,
@@ -46,7 +47,7 @@ impl Recorder {
             "{whom}Your recording `{id}` was cut off when I stopped. It has been made whole: at \
              most the last second is missing. `/record export` makes files of it."
         );
-        let text = self.post_channel(guild).unwrap_or(channel);
+        let text = self.post_channel(guild).or(text).unwrap_or(channel);
         post(cx, text, words);
         let others = present.iter().filter(|user| Some(**user) != self.me);
         let is_recent = self
@@ -142,6 +143,7 @@ pub(super) fn recover(cx: &Cx<'_, Recorder>, folder: &std::path::Path) -> Vec<In
                     interrupted.push(Interrupted {
                         guild,
                         channel,
+                        text: None,
                         starter: manifest.starter.parse().unwrap_or(UserId::new(0)),
                         id: manifest.id,
                         title: manifest.title,

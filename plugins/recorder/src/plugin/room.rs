@@ -46,11 +46,16 @@ pub(super) struct Room {
     /// The bot came for this recording, and goes with it.
     pub came: bool,
     pub panel: Option<MessageId>,
+    /// An edit of the panel is under way, and another one is due after it.
+    pub editing: bool,
+    pub stale: bool,
     /// What the panel shows now.
     pub shown: String,
     /// It is being ended; who waits to hear of that.
     pub ending: bool,
     pub waiting: Vec<Interaction>,
+    /// It is kept whatever its age.
+    pub kept: bool,
     /// The disk was told of these losses already.
     pub told_overrun: u64,
 }
@@ -179,6 +184,18 @@ impl Room {
             at.saturating_sub(*said) >= UNHEARD_US
                 && heard.is_none_or(|heard| heard + SPEAKS_US < *said)
         })
+    }
+
+    /// Path and body of the edit that brings the panel up to date, if there is one and it is not.
+    pub fn panel_edit(&mut self, now_us: u64, people: &People) -> Option<(String, Value)> {
+        let panel = self.panel?;
+        let text = self.panel_text(now_us, people);
+        if text == self.shown {
+            return None;
+        }
+        self.shown = text;
+        let path = format!("/channels/{}/messages/{panel}", self.text);
+        Some((path, self.panel(now_us, people).to_json()))
     }
 
     /// The panel: text, and buttons while it runs.

@@ -2,13 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
-use mynah_plugin::{ChannelId, Cx, GuildId, Interaction, Message, Reply};
-use serde_json::Value;
+use mynah_plugin::{ChannelId, Cx, GuildId, Interaction, Reply};
 
 use super::room::{Room, clock, size};
 use super::scribe::Job;
 use super::start::set_nick;
-use super::{Indicator, LOOK_EVERY, LOOKS_PER_PANEL, Recorder, commands, post, words};
+use super::{LOOK_EVERY, LOOKS_PER_PANEL, Recorder, commands, post, words};
 use crate::core::events::Event;
 use crate::core::recording::Notice;
 
@@ -60,8 +59,8 @@ impl Recorder {
         let (at, by) = (room.at(now_us), asked.user_id());
         let written = room.written(by);
         let words = match (room.paused, pause) {
-            (true, true) => "The recording is paused already.".to_owned(),
-            (false, false) => "The recording runs; there is nothing to resume.".to_owned(),
+            (true, true) => return cx.detach("an answer", asked.refuse(words::PAUSED_ALREADY)),
+            (false, false) => return cx.detach("an answer", asked.refuse(words::NOT_PAUSED)),
             (_, true) => {
                 room.scribe.order(Job::Pause(at, written));
                 format!(
@@ -195,7 +194,7 @@ impl Recorder {
         }
         let waiting = std::mem::take(&mut room.waiting);
         self.starting.insert(guild);
-        self.edit_panel(cx, &mut room);
+        self.close_panel(cx, &mut room);
         let host = cx.host();
         let (before, came) = (room.nick_before.take(), room.came);
         cx.spawn(
@@ -338,55 +337,6 @@ impl Recorder {
         }
         self.chime(cx, guild);
         self.show(cx, guild);
-    }
-
-    // --- the panel -----------------------------------------------------------------------------
-
-    pub(super) fn post_panel(&mut self, cx: &mut Cx<'_, Self>, guild: GuildId) {
-        let now_us = cx.now_us();
-        let Some(room) = self.rooms.get_mut(&guild) else {
-            return;
-        };
-        room.shown = room.panel_text(now_us, &self.people);
-        let path = format!("/channels/{}/messages", room.text);
-        let json = room.panel(now_us, &self.people).to_json();
-        let posted = cx.host().rest("POST", &path, json).read::<Message>();
-        cx.spawn(
-            posted,
-            move |recorder: &mut Self, cx, posted| match posted {
-                Ok(message) => {
-                    if let Some(room) = recorder.rooms.get_mut(&guild) {
-                        room.panel = Some(message.id);
-                    }
-                }
-                Err(error) => error.log(cx, "showing that a recording runs"),
-            },
-        );
-    }
-
-    /// Brings the panel up to date.
-    pub(super) fn show(&mut self, cx: &mut Cx<'_, Self>, guild: GuildId) {
-        if !self.config.tells_by(Indicator::Panel) {
-            return;
-        }
-        let Some(mut room) = self.rooms.remove(&guild) else {
-            return;
-        };
-        self.edit_panel(cx, &mut room);
-        self.rooms.insert(guild, room);
-    }
-
-    fn edit_panel(&self, cx: &mut Cx<'_, Self>, room: &mut Room) {
-        let now_us = cx.now_us();
-        let text = room.panel_text(now_us, &self.people);
-        let Some(panel) = room.panel.filter(|_| text != room.shown) else {
-            return;
-        };
-        room.shown = text;
-        let path = format!("/channels/{}/messages/{panel}", room.text);
-        let json: Value = room.panel(now_us, &self.people).to_json();
-        let edited = cx.host().rest("PATCH", &path, json);
-        cx.detach("showing how a recording goes", edited);
     }
 }
 

@@ -48,6 +48,8 @@ pub(super) enum Job {
     Resume(u64, String),
     Exclude(u64),
     Include(u64),
+    /// Keep it whatever its age, or no longer.
+    Keep(bool),
     Finish(u64, String),
 }
 
@@ -265,6 +267,11 @@ impl Desk {
             }
             Job::Include(user) => {
                 self.recording.include(user);
+                Ok(())
+            }
+            Job::Keep(keep) => {
+                self.recording.keep(keep)?;
+                let _ = lock(&self.library).note(self.recording.folder());
                 Ok(())
             }
             Job::Finish(now_us, reason) => self.end(now_us, &reason),

@@ -298,12 +298,16 @@ impl Recorder {
             me: self.me,
             came: ready.came,
             panel: None,
+            editing: false,
+            stale: false,
             shown: String::new(),
             ending: false,
             waiting: Vec::new(),
+            kept: false,
             told_overrun: 0,
         };
         self.rooms.insert(guild, room);
+        self.remember_sign(cx, guild);
         Ok(())
     }
 

@@ -218,3 +218,122 @@ fn new_settings_count_for_a_recording_that_runs_and_another_folder_needs_a_new_s
     let all = everything(folder.path());
     assert!(holds(&all, b"\xfcone") && holds(&all, b"\xfctwo"));
 }
+
+/// The question who it is, asked before anything else, is answered.
+fn knows_itself(stage: &mut Stage) {
+    let me = stage.requests().remove(0);
+    assert_eq!(me.args["path"], "/users/@me");
+    stage.answer(me.op, Ok(json!({ "id": "9" })));
+}
+
+#[test]
+fn what_people_saw_of_a_recording_that_ended_without_a_word_is_taken_back_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut first, host) = stage(folder.path());
+    host.borrow_mut().may_nick = true;
+    says(&mut first, ANN, true, "start", json!([]));
+    first.stop(Why::Shutdown);
+    let (mut second, host) = stage(folder.path());
+    host.borrow_mut().may_nick = true;
+    knows_itself(&mut second);
+    let asked = |stage: &mut Stage| -> Vec<Value> {
+        let requests = stage.requests().into_iter();
+        let patches = requests.filter(|request| request.args["method"] == "PATCH");
+        patches.map(|request| request.args).collect()
+    };
+    let patches = asked(&mut second);
+    let to = |path: &str| patches.iter().find(|args| args["path"] == path);
+    let panel = to("/channels/3/messages/9").unwrap();
+    assert!(
+        panel["body"]["content"].as_str().unwrap().contains("over"),
+        "{panel}"
+    );
+    assert_eq!(panel["body"]["components"], json!([]));
+    let nick = to("/guilds/1/members/@me").unwrap();
+    assert_eq!(nick["body"]["nick"], json!(null), "{nick}");
+    // Once is enough.
+    second.stop(Why::Shutdown);
+    let (mut third, _) = stage(folder.path());
+    knows_itself(&mut third);
+    assert_eq!(asked(&mut third), Vec::<Value>::new());
+}
+
+#[test]
+fn what_is_kept_while_it_runs_is_kept_when_it_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut stage, host) = stage(folder.path());
+    host.borrow_mut().may_nick = true;
+    says(&mut stage, ANN, true, "start", json!([]));
+    let mut recordings = std::fs::read_dir(folder.path().join("1")).unwrap();
+    let recording = recordings.next().unwrap().unwrap().path();
+    let id = recording
+        .file_name()
+        .unwrap()
+        .to_string_lossy()
+        .into_owned();
+    let this = json!([{ "name": "id", "type": 3, "value": id }]);
+    let said = says(&mut stage, ANN, true, "keep", this.clone());
+    assert!(said[0].contains("kept whatever"), "{said:?}");
+    let said = says(&mut stage, ANN, true, "keep", this.clone());
+    assert!(said[0].contains("goes with age"), "{said:?}");
+    says(&mut stage, ANN, true, "keep", this);
+    says(&mut stage, ANN, true, "stop", json!([]));
+    stage.stop(Why::Shutdown);
+    assert!(
+        crate::core::manifest::Manifest::read(&recording)
+            .unwrap()
+            .keep
+    );
+}
+
+#[test]
+fn one_edit_of_the_panel_is_under_way_at_a_time_and_the_end_is_shown_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut stage, host) = stage(folder.path());
+    host.borrow_mut().may_nick = true;
+    let (edits, timers) = (Rc::new(RefCell::new(Vec::new())), Rc::default());
+    let holds = Rc::new(std::cell::Cell::new(false));
+    let (seen, waiting): (_, Rc<RefCell<Vec<u64>>>) = (edits.clone(), Rc::clone(&timers));
+    let held = holds.clone();
+    stage.script(move |request| {
+        if held.get() && request.args["path"] == "/channels/3/messages/9" {
+            let words = request.args["body"]["content"].to_string();
+            seen.borrow_mut().push((request.op, words));
+            return Answer::Later;
+        }
+        if request.kind == "timer" {
+            waiting.borrow_mut().push(request.op);
+        }
+        answer(&host.borrow(), request)
+    });
+    says(&mut stage, ANN, true, "start", json!([]));
+    holds.set(true);
+    for command in ["pause", "resume", "pause", "resume"] {
+        says(&mut stage, ANN, true, command, json!([]));
+    }
+    assert_eq!(edits.borrow().len(), 1, "{edits:?}");
+    let first = edits.borrow()[0].0;
+    stage.answer(first, Ok(json!(null)));
+    // What happened meanwhile is in one edit, not in two.
+    assert_eq!(edits.borrow().len(), 2, "{edits:?}");
+    assert!(edits.borrow()[1].1.contains("being recorded"), "{edits:?}");
+    says(&mut stage, ANN, true, "pause", json!([]));
+    stage.advance(1_000_000);
+    says(&mut stage, ANN, true, "stop", json!([]));
+    // The disk thread ends, and the plugin looks at it once a second.
+    let limit = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let mut said = Vec::new();
+    while !said.iter().any(|said: &String| said.contains("Recorded")) {
+        assert!(std::time::Instant::now() < limit, "{said:?}");
+        for timer in timers.take() {
+            stage.answer(timer, Ok(json!(null)));
+        }
+        said = stage.said();
+        std::thread::yield_now();
+    }
+    assert_eq!(edits.borrow().len(), 2, "{edits:?}");
+    let second = edits.borrow()[1].0;
+    stage.answer(second, Ok(json!(null)));
+    assert_eq!(edits.borrow().len(), 3, "{edits:?}");
+    assert!(edits.borrow()[2].1.contains("is over"), "{edits:?}");
+}

@@ -12,6 +12,8 @@ pub(super) const RUNS_ALREADY: &str =
 pub(super) const STARTS_ALREADY: &str = "A recording is just being started.";
 pub(super) const ENDS: &str = "The recording is just being ended.";
 pub(super) const NOT_IN_CHANNEL: &str = "Only people in the recorded channel may do this.";
+pub(super) const PAUSED_ALREADY: &str = "The recording is paused already.";
+pub(super) const NOT_PAUSED: &str = "The recording runs; there is nothing to resume.";
 pub(super) const PAUSE_BY_STAFF: &str = "Only those who may record may pause here.";
 pub(super) const OPTED_OUT: &str = "You will not be recorded on this server: nothing of you is written from now on, and your name \
      appears nowhere. What was recorded before stays; ask those who may record to `/record delete` it. \

@@ -193,25 +193,27 @@ impl Tts {
         let Some(room) = room else {
             return cx.detach("an answer", asked.refuse(words::NOT_THERE));
         };
-        let is_here = self.people.voice(guild, asked.user_id()) == Some(room);
-        let is_wanted = self
-            .people
-            .in_channel(guild, room)
-            .any(|user| Some(user) != self.me);
-        if is_wanted && !is_here && !commands::may_manage(&asked, &self.config.roles) {
-            let words = format!("I am with people in <#{room}>; they decide when I leave.");
-            return cx.detach("an answer", asked.refuse(words));
-        }
-        self.ended(guild);
-        let leave = cx.voice().leave(guild);
-        let work = async move {
-            let words = match leave.await {
-                Ok(()) => "I have left.".to_owned(),
-                Err(error) => format!("I cannot leave: {error}."),
+        let may = commands::may_manage(&asked, &self.config.roles);
+        let (voice, user) = (cx.voice(), asked.user_id());
+        // Who is there is asked for: what this plugin was told of begins with its own start.
+        let others = async move { (voice.others(guild, room).await, asked) };
+        cx.spawn(others, move |tts: &mut Self, cx, (others, asked)| {
+            let others = others.unwrap_or_default();
+            if !others.is_empty() && !others.contains(&user) && !may {
+                let words = format!("I am with people in <#{room}>; they decide when I leave.");
+                return cx.detach("an answer", asked.refuse(words));
+            }
+            tts.ended(guild);
+            let leave = cx.voice().leave(guild);
+            let work = async move {
+                let words = match leave.await {
+                    Ok(()) => "I have left.".to_owned(),
+                    Err(error) => format!("I cannot leave: {error}."),
+                };
+                asked.refuse(words).await
             };
-            asked.refuse(words).await
-        };
-        cx.detach("leaving", work);
+            cx.detach("leaving", work);
+        });
     }
 
     fn skip(&mut self, cx: &mut Cx<'_, Self>, asked: &Interaction, guild: GuildId) {
@@ -230,7 +232,8 @@ impl Tts {
                 gone => format!("{gone} messages of yours will not be read."),
             }
         } else {
-            let author = self.room(guild).now.as_ref().map(|now| now.author);
+            let now = self.room(guild).now.as_ref();
+            let author = now.filter(|now| now.goes_on()).map(|now| now.author);
             let may = author == Some(user)
                 || commands::may_manage(asked, &self.config.roles)
                 || self.is_alone(asked, guild);

@@ -39,6 +39,13 @@ pub(super) struct Now {
     pub since_us: u64,
 }
 
+impl Now {
+    /// Nobody has ended it; what was ended is here until its track is over.
+    pub fn goes_on(&self) -> bool {
+        !self.take.stopper().is_stopped()
+    }
+}
+
 /// One server.
 #[derive(Debug)]
 pub(super) struct Room {

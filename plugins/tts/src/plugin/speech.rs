@@ -237,7 +237,10 @@ impl Tts {
         let Some(room) = self.rooms.get_mut(&guild) else {
             return false;
         };
-        let Some(now) = &room.now else { return false };
+        // What was ended a moment ago is not ended again.
+        let Some(now) = room.now.as_ref().filter(|now| now.goes_on()) else {
+            return false;
+        };
         now.take.stop();
         match now.track {
             // The track's end brings the next one.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod ahead;
+mod alone;
 mod controls;
 mod play;
 mod rights;
@@ -62,6 +63,7 @@ pub(super) fn stage_with(files: &[&str], change: impl FnOnce(&mut Rules)) -> Sta
         history: 50,
         crossfade: Duration::ZERO,
         vote_skip: 0.5,
+        empty_pause: Duration::from_secs(30),
     };
     change(&mut rules);
     let now = Duration::from_secs(1000);

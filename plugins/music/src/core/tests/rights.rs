@@ -85,6 +85,11 @@ fn enough_votes_skip_and_nobody_votes_twice() {
         as_bob(&mut stage, skip()),
         ["whisper 1 of 2 votes to skip **a**. `/skip` votes."]
     );
+    assert!(
+        card(&stage).contains("1 of 2 votes to skip"),
+        "{}",
+        card(&stage)
+    );
     let other = UserId::new(102);
     assert!(
         by(&mut stage, other, 4, skip())[0].starts_with("say Skipped **a**. Now playing **b**")
@@ -151,4 +156,40 @@ fn what_a_restart_interrupted_goes_on_where_it_was_if_somebody_is_there() {
             );
         }
     }
+}
+
+fn card(stage: &Stage) -> String {
+    stage.core.card(GUILD, stage.now).text
+}
+
+#[test]
+fn two_who_skip_at_the_same_moment_skip_one_track() {
+    let mut stage = super::stage(&["a.mp3", "b.mp3", "c.mp3"]);
+    for name in ["a", "b", "c"] {
+        stage.play(name);
+    }
+    let ask = |stage: &mut Stage, user: u64, control| {
+        let caller = Caller {
+            user: UserId::new(user),
+            ..stage.caller(Some(LOUNGE))
+        };
+        let before = stage.seen.len();
+        stage.input(Input::Command(caller, Ask::Control(control)));
+        stage.seen[before..].to_vec()
+    };
+    stage.willing = false;
+    ask(&mut stage, 1, Control::Skip);
+    let late = ask(&mut stage, 2, Control::Skip);
+    assert!(late[0].starts_with("whisper The track has just been changed"));
+    let late = ask(&mut stage, 2, Control::Previous);
+    assert!(late[0].starts_with("whisper The track has just been changed"));
+    // The same person means it.
+    assert_eq!(ask(&mut stage, 1, Control::Skip), <[&str; 0]>::default());
+    stage.willing = true;
+    stage.perform(Vec::new());
+    assert!(card(&stage).contains("**c**"), "{}", card(&stage));
+    // What has been answered has been seen: from then on another one is meant.
+    ask(&mut stage, 1, Control::Previous);
+    ask(&mut stage, 2, Control::Previous);
+    assert!(card(&stage).contains("**a**"), "{}", card(&stage));
 }

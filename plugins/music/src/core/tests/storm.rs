@@ -95,7 +95,7 @@ fn every_command_is_answered_exactly_once_in_any_storm() {
             stage.now += Duration::from_millis(dice.below(700));
             // The last steps only let what is under way come to its end.
             let input = match if step < 200 {
-                dice.below(10)
+                dice.below(11)
             } else {
                 4 + dice.below(3)
             } {
@@ -103,7 +103,8 @@ fn every_command_is_answered_exactly_once_in_any_storm() {
                     stage.bot = [None, Some(LOUNGE), Some(STAGE)][dice.below(3) as usize];
                     let voice =
                         [None, Some(LOUNGE), Some(LOUNGE), Some(STAGE)][dice.below(4) as usize];
-                    let caller = stage.caller(voice);
+                    let mut caller = stage.caller(voice);
+                    caller.user = UserId::new(100 + dice.below(3));
                     answers.insert(caller.reply, 0);
                     Input::Command(caller, some_ask(&mut dice))
                 }
@@ -135,6 +136,10 @@ fn every_command_is_answered_exactly_once_in_any_storm() {
                         _ => VoiceNews::Moved(STAGE),
                     };
                     Input::Voice(GUILD, news)
+                }
+                9 => {
+                    let there = [LOUNGE, STAGE][dice.below(2) as usize];
+                    Input::Audience(GUILD, there, dice.below(2) as usize)
                 }
                 _ => Input::Tick,
             };

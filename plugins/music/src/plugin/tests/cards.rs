@@ -1,7 +1,7 @@
 //! The card and its buttons, playlists, DJs, and what a restart leaves of all that.
 
 use mynah_plugin::Saved;
-use mynah_plugin::testing::Stage;
+use mynah_plugin::testing::{Answer, Request, Stage};
 use serde_json::{Value, json};
 
 use super::{rest, stage, stage_from, track};
@@ -101,7 +101,17 @@ fn the_card_has_buttons_and_is_changed_when_something_changes() {
             .contains("Nothing is playing"),
         "{seen:?}"
     );
+    // Twice in a second is too often: the other change waits for its time.
     stage.command("queue clear", json!({}));
+    let requests = stage.requests();
+    let is_edit = |request: &Request| request.args["method"] == "PATCH";
+    assert!(!requests.iter().any(is_edit), "{requests:?}");
+    let mut timers = requests
+        .iter()
+        .filter(|request| request.args["ms"] == 1_250);
+    let timer = timers.next().unwrap_or_else(|| panic!("{requests:?}"));
+    stage.set_now_us(1_250_000);
+    stage.answer(timer.op, Ok(json!(null)));
     let seen = rest(&mut stage);
     let edit = seen.iter().find(|(what, _)| what == "PATCH 1");
     assert!(edit.is_some(), "{seen:?}");
@@ -194,4 +204,70 @@ fn a_state_of_an_older_version_is_read() {
     let (mut stage, _) = stage_from(&old);
     stage.command("volume", json!({}));
     assert!(stage.said()[0].contains("30 %"));
+}
+
+/// The channel of the bot has these people, and somebody comes, goes or mutes.
+fn people(stage: &mut Stage, now_s: u64, users: &[&str]) -> Vec<String> {
+    stage.set_now_us(now_s * 1_000_000);
+    stage.event("VOICE_STATE_UPDATE", &json!({ "guild_id": "1" }));
+    let mut wanted = Vec::new();
+    let mut look = stage.requests();
+    while let Some(request) = look.pop() {
+        if request.kind == "voice.people" {
+            let people = json!({ "user_ids": users, "bot_id": "9" });
+            stage.answer(request.op, Ok(people));
+        } else if request.kind.starts_with("track.") {
+            wanted.push(request.kind);
+        }
+        look.extend(stage.requests());
+    }
+    wanted
+}
+
+#[test]
+fn an_empty_channel_is_noticed_and_so_is_the_first_one_who_comes() {
+    let (mut stage, host) = stage();
+    stage.command("play", json!({ "query": "beta" }));
+    track(&mut stage, 1, "started");
+    host.borrow_mut().hold = &["voice.people"];
+    let nothing: [&str; 0] = [];
+    assert_eq!(people(&mut stage, 100, &["5", "9"]), nothing);
+    assert_eq!(people(&mut stage, 200, &["9"]), nothing);
+    assert_eq!(people(&mut stage, 229, &["9"]), nothing);
+    assert_eq!(people(&mut stage, 230, &["9"]), ["track.pause"]);
+    assert_eq!(people(&mut stage, 900, &["9"]), nothing);
+    assert_eq!(people(&mut stage, 901, &["5", "9"]), ["track.resume"]);
+}
+
+#[test]
+fn a_card_is_changed_by_one_at_a_time_and_whoever_presses_meanwhile_is_answered_after() {
+    let mut stage = playing();
+    stage.command("nowplaying", json!({}));
+    stage.requests();
+    // The change that a command brings about is on its way …
+    stage.script(|request| match request.kind.as_str() {
+        "rest" if request.args["method"] == "PATCH" => Answer::Later,
+        "voice.state" => Answer::Done(json!({ "channel_id": "20", "bot_channel_id": "20" })),
+        "timer" => Answer::Later,
+        _ => Answer::Done(json!(null)),
+    });
+    stage.command("pause", json!({}));
+    let requests = stage.requests();
+    let is_edit = |request: &&Request| request.args["method"] == "PATCH";
+    let edit = requests.iter().find(is_edit).unwrap().op;
+    // … and so the press is only acknowledged, though it has its effect.
+    let seen = press(&mut stage, "resume");
+    assert_eq!(
+        seen.iter()
+            .map(|(what, _)| what.as_str())
+            .collect::<Vec<_>>(),
+        ["POST callback6"]
+    );
+    let message = json!({ "id": "1", "channel_id": "3" });
+    stage.answer(edit, Ok(message));
+    let seen = rest(&mut stage);
+    assert_eq!(seen[0].0, "PATCH @original");
+    let text = seen[0].1["content"].as_str().unwrap();
+    assert!(text.starts_with("Playing"), "{text}");
+    assert_eq!(seen.len(), 1);
 }

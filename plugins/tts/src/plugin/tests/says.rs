@@ -194,7 +194,7 @@ fn clear_is_for_managers_and_for_who_listens_alone() {
     let said = case.asks(ANN, 0, "tts clear", json!({}));
     assert_eq!(
         said,
-        ["One message will not be read."],
+        ["Nothing is being read."],
         "it is ending, and nothing waits"
     );
 }

@@ -1,11 +1,9 @@
-//! Conversations with the music plugin, through the real program and the control API: right use,
-//! wrong use, and what a person is told.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+//! Evenings with music as people spend them: what they hear, too.
 
 use mynah_testkit::Scene;
 use serde_json::json;
 
-const MYNAH: &str = env!("CARGO_BIN_EXE_mynah");
+use crate::MYNAH;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_commands_are_known_and_an_unknown_one_lists_them() {

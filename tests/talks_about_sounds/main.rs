@@ -5,6 +5,8 @@
 use mynah_testkit::{Control, Program, Scene, spoken};
 use serde_json::{Value, json};
 
+mod everything;
+
 const MYNAH: &str = env!("CARGO_BIN_EXE_mynah");
 
 /// The number of a file of 12 s; the others have half a second.
