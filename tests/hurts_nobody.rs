@@ -7,12 +7,10 @@
 use std::f32::consts::TAU;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use mynah_audio::measure::tone_db;
-use mynah_testkit::{Control, Heard, Program, Scene, built_plugin};
+use mynah_testkit::{Control, Heard, Lateness, Program, Scene, built_plugin};
 use serde_json::{Value, json};
 
 const MYNAH: &str = env!("CARGO_BIN_EXE_mynah");
@@ -44,8 +42,6 @@ const PLACES: [&str; 18] = [
 const ONLY_IN_C: [&str; 3] = ["create", "done", "destroy"];
 /// How long a spin or a sleep takes where it is not for ever.
 const SHORT_MS: u64 = 150;
-/// Later than this the machine is not judged: sound is sent every 20 ms, and this is what is heard.
-const TOO_LATE: Duration = Duration::from_millis(60);
 
 struct Town {
     scene: Scene,
@@ -208,12 +204,12 @@ impl Town {
         // Their pieces end at different times, so one of them always listens.
         let hears = async |who: usize, user: &str, seconds: f64| {
             while !over.load(Ordering::Relaxed) {
-                lateness.take(who);
+                lateness.was_too_late(who);
                 let heard = self.control.hear(user, seconds, "wav", None).await;
                 assert_eq!(heard.stat("lost"), 0.0, "{}", heard.stats);
                 all.fetch_add(1, Ordering::Relaxed);
                 // A machine that lets a thread wait so long lets the sound's wait as well.
-                if lateness.take(who) < TOO_LATE {
+                if !lateness.was_too_late(who) {
                     is_whole(&heard);
                     judged.fetch_add(1, Ordering::Relaxed);
                 }
@@ -249,37 +245,6 @@ impl Town {
                 "{misdeed} in {place}: {state}"
             );
         }
-    }
-}
-
-/// How late a thread that waits for the clock is let go on: the machine's doing, not the bot's.
-struct Lateness {
-    /// Microseconds, for each who asks.
-    worst: [AtomicU64; 2],
-}
-
-impl Lateness {
-    fn start() -> Arc<Self> {
-        let this = Arc::new(Self {
-            worst: Default::default(),
-        });
-        let weak = Arc::downgrade(&this);
-        std::thread::spawn(move || {
-            while let Some(this) = weak.upgrade() {
-                let begun = Instant::now();
-                std::thread::sleep(Duration::from_millis(5));
-                let late = begun.elapsed().as_micros() as u64 - 5_000;
-                for worst in &this.worst {
-                    worst.fetch_max(late, Ordering::Relaxed);
-                }
-            }
-        });
-        this
-    }
-
-    /// The worst since this was asked last.
-    fn take(&self, who: usize) -> Duration {
-        Duration::from_micros(self.worst[who].swap(0, Ordering::Relaxed))
     }
 }
 

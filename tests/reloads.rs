@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use mynah_testkit::{Control, Program, Scene, built_plugin};
+use mynah_testkit::{Control, Lateness, Program, Scene, built_plugin};
 use serde_json::{Value, json};
 
 const MYNAH: &str = env!("CARGO_BIN_EXE_mynah");
@@ -77,12 +77,16 @@ impl House {
     async fn while_it_plays(&self, work: impl Future<Output = ()>) {
         let over = AtomicBool::new(false);
         let hears = async {
+            let lateness = Lateness::start();
             let mut packets = 0.0;
             while !over.load(Ordering::Relaxed) {
+                lateness.was_too_late(0);
                 let heard = self.control.hear(&self.alice, 2.0, "ogg", None).await;
                 assert_eq!(heard.stat("lost"), 0.0, "{}", heard.stats);
-                // 100 in two seconds; the ends are cut wherever they fall.
-                assert!(heard.stat("packets") >= 95.0, "{}", heard.stats);
+                // 100 in two seconds; the ends are cut wherever they fall. A machine that lets a thread
+                // wait lets the sound's wait as well.
+                let whole = heard.stat("packets") >= 95.0;
+                assert!(whole || lateness.was_too_late(0), "{}", heard.stats);
                 packets += heard.stat("packets");
             }
             eprintln!("{packets} packets were heard, none was lost");

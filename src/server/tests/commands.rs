@@ -134,15 +134,12 @@ fn another_applications_commands_are_not_ones_own() {
 fn names_in_other_languages_follow_the_same_rules() {
     let mut rig = Rig::new();
     let path = global(&rig);
-    let named = |key: &str, texts: Value| {
-        let mut command = slash("dice");
-        command[key] = texts;
-        json!([command])
-    };
-    let good = named("name_localizations", json!({ "de": "würfel" }));
-    let kept = body(rig.rest("PUT", &path, good), 200);
+    let mut good = slash("dice");
+    good["name_localizations"] = json!({ "de": "würfel" });
+    good["description_localizations"] = Value::Null;
+    let kept = body(rig.rest("PUT", &path, json!([good])), 200);
     assert_eq!(kept[0]["name_localizations"]["de"], "würfel");
-    for (key, texts) in [
+    let wrong = [
         ("name_localizations", json!({ "de": "Würfel" })),
         ("name_localizations", json!({ "tlh": "x" })),
         ("name_localizations", json!("de")),
@@ -151,10 +148,17 @@ fn names_in_other_languages_follow_the_same_rules() {
             "description_localizations",
             json!({ "de": "x".repeat(101) }),
         ),
-    ] {
-        let refused = body(rig.rest("PUT", &path, named(key, texts.clone())), 400);
-        assert!(refused["errors"][0][key].is_object(), "{texts}: {refused}");
+    ];
+    // All in one request: how often commands may be written is limited as well.
+    let commands = wrong.iter().enumerate().map(|(index, (key, texts))| {
+        let mut command = slash(&format!("dice-{index}"));
+        command[*key] = texts.clone();
+        command
+    });
+    let commands: Value = commands.collect();
+    let refused = body(rig.rest("PUT", &path, commands), 400);
+    for (index, (key, texts)) in wrong.iter().enumerate() {
+        let error = &refused["errors"][index.to_string()][*key];
+        assert!(error.is_object(), "{texts}: {refused}");
     }
-    let nothing = named("name_localizations", Value::Null);
-    body(rig.rest("PUT", &path, nothing), 200);
 }
