@@ -42,6 +42,7 @@ mod shard;
 mod standing;
 mod status;
 mod tracks;
+mod turns;
 mod voice;
 mod when;
 mod ws;

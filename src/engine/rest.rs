@@ -12,6 +12,7 @@ use rustls::ClientConfig;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::turns::Turns;
 use crate::{BotConfig, RestError, StartError, clock};
 
 /// Discord wants `DiscordBot (url, version)`; anything else may be blocked (code 40333).
@@ -46,6 +47,7 @@ pub struct Rest {
     base: String,
     token: Secret,
     buckets: Mutex<Buckets>,
+    turns: Turns,
     /// After a 401 nothing is sent any more: Cloudflare bans callers that go on.
     unauthorized: AtomicBool,
 }
@@ -71,6 +73,7 @@ impl Rest {
             base: format!("{}/v{API_VERSION}", config.api_base.trim_end_matches('/')),
             token: config.token.clone(),
             buckets: Mutex::new(Buckets::new(clock::now())),
+            turns: Turns::default(),
             unauthorized: AtomicBool::new(false),
         })
     }
@@ -88,7 +91,8 @@ impl Rest {
         })
     }
 
-    /// One call; waits for rate limits, repeats what may be repeated.
+    /// One call; waits for rate limits, repeats what may be repeated. Changes of the same thing (PATCH and
+    /// PUT of one address) go one after the other, in the order of the calls.
     ///
     /// # Errors
     /// See [`RestError`].
@@ -111,6 +115,11 @@ impl Rest {
             route: Route::of(method, path),
             body,
             files,
+        };
+        let changes = matches!(call.verb, Method::PATCH | Method::PUT);
+        let _turn = match changes {
+            true => Some(self.turns.take(format!("{method} {path}")).await),
+            false => None,
         };
         call.run().await
     }
@@ -481,6 +490,50 @@ mod tests {
         assert_eq!(answer.unwrap(), serde_json::json!({}));
         assert!(began.elapsed() < Duration::from_secs(5), "it had to wait");
         drop(unanswered);
+    }
+
+    #[tokio::test]
+    async fn an_edit_that_met_a_limit_is_not_overtaken_by_the_next_one() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let tls = crate::connect::tls(None).unwrap();
+        let rest = Rest::new(&BotConfig::new(Secret::new("t"), base), &tls).unwrap();
+        let edit = |text: &str| {
+            let body = serde_json::json!({ "content": text });
+            rest.call("PATCH", "/channels/1/messages/2", Some(body), Vec::new())
+        };
+        // The first request is told to come again; then everything is welcome.
+        let answering = async {
+            let mut came = Vec::new();
+            while came.len() < 3 {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut asked = Vec::new();
+                while !asked.ends_with(b"}") {
+                    asked.push(stream.read_u8().await.unwrap());
+                }
+                let body = if came.is_empty() {
+                    r#"{"retry_after":0.05}"#
+                } else {
+                    "{}"
+                };
+                let status = if came.is_empty() {
+                    "429 Too Many Requests"
+                } else {
+                    "200 OK"
+                };
+                let answer = format!(
+                    "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+                stream.write_all(answer.as_bytes()).await.unwrap();
+                came.push(String::from_utf8(asked).unwrap().contains("older"));
+            }
+            came
+        };
+        let (older, newer, came) = tokio::join!(edit("older"), edit("newer"), answering);
+        assert!(older.is_ok() && newer.is_ok());
+        assert_eq!(came, [true, true, false]);
     }
 
     #[test]
