@@ -1,7 +1,7 @@
 //! The examples of plugins, each as a file of its own in the real program, tried as people would.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use mynah_testkit::{Scene, built_plugin};
+use mynah_testkit::{Scene, built_plugin, run};
 use serde_json::json;
 
 const MYNAH: &str = env!("CARGO_BIN_EXE_mynah");
@@ -50,6 +50,35 @@ async fn every_example_loads_from_its_file_and_does_what_it_says() {
         level(110.0)
     );
     assert!(level(440.0) < -40.0, "440 Hz: {} dB", level(440.0));
+
+    // It sounds on while the plugin is exchanged, and its card still steers it.
+    let reload = || {
+        run(
+            MYNAH,
+            scene.path(),
+            &["plugin", "reload", "own-source"],
+            &[],
+        )
+    };
+    let (heard, ()) = tokio::join!(control.hear(&owner, 3.0, "wav", None), async {
+        let reloaded = tokio::task::block_in_place(reload);
+        assert_eq!(reloaded.code(), 0, "{}", reloaded.stderr);
+    });
+    assert_eq!(heard.stat("lost"), 0.0, "{}", heard.stats);
+    let left: Vec<f32> = heard.samples().into_iter().step_by(2).collect();
+    let quietest = left[4_800..]
+        .chunks_exact(4_800)
+        .map(|part| mynah_audio::measure::tone_db(part, 110.0))
+        .fold(0.0, f64::min);
+    assert!(quietest > -20.0, "110 Hz all the time: {quietest} dB");
+    let stop = json!({
+        "user_id": owner, "message_id": message, "custom_id": "own-source:stop",
+    });
+    let stopped = control.post("/components", stop).await.to_string();
+    assert!(
+        stopped.contains("is silent.") && !stopped.contains("strikes"),
+        "{stopped}"
+    );
 
     let tone = json!({ "hz": 300, "seconds": 1, "dbfs": -12 });
     let words = json!({ "user_id": owner, "tone": tone });

@@ -474,7 +474,11 @@ struct PlayArgs {
 }
 
 /// How a plugin's own source is played: what `voice.play` knows, but for what only files have.
-pub(crate) fn source_options(guild: u64, options: &[u8]) -> Result<PlayOptions, OpError> {
+/// And the track that it goes on with, if it takes one over.
+pub(crate) fn source_options(
+    guild: u64,
+    options: &[u8],
+) -> Result<(PlayOptions, Option<u64>), OpError> {
     let mut args: Value = match options {
         [] => Value::Object(serde_json::Map::new()),
         options => serde_json::from_slice(options)
@@ -483,6 +487,7 @@ pub(crate) fn source_options(guild: u64, options: &[u8]) -> Result<PlayOptions, 
     let Some(fields) = args.as_object_mut() else {
         return Err(OpError::Invalid("the options are no object".into()));
     };
+    let taken = fields.remove("takes_over").and_then(|track| track.as_u64());
     fields.insert("guild_id".to_owned(), guild.to_string().into());
     fields.insert("path".to_owned(), "source".into());
     let options = play(read("mynah_audio.play", args)?)?.options;
@@ -491,7 +496,7 @@ pub(crate) fn source_options(guild: u64, options: &[u8]) -> Result<PlayOptions, 
             "a source plays once, and from its beginning".into(),
         ));
     }
-    Ok(options)
+    Ok((options, taken))
 }
 
 fn unity() -> f32 {

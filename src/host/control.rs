@@ -219,6 +219,7 @@ impl Control {
         self.instance = Some(instance);
         match started {
             Ok(()) => {
+                self.link.mouths.let_go();
                 self.link
                     .set_status(|status| status.state = PluginState::Running);
                 let version = &self.loaded.about.version;
@@ -244,13 +245,13 @@ impl Control {
     /// is started again from the same state. Events wait meanwhile (architecture C5.6).
     fn reload(&mut self, fresh: Fresh) {
         self.save();
+        let keeps = self.loaded.keeps_tracks() && fresh.loaded.keeps_tracks();
         if let Some(instance) = self.instance.take() {
-            self.quiet();
+            self.quiet(keeps);
             self.link.timed("stop", || instance.stop(abi::WHY_RELOAD));
             self.tell_last_fault();
             self.destroy(instance);
         }
-        let keeps = self.loaded.keeps_tracks() && fresh.loaded.keeps_tracks();
         self.link.renew(keeps);
         let loaded = core::mem::replace(&mut self.loaded, fresh.loaded);
         let config = core::mem::replace(&mut self.config, fresh.config);
@@ -321,18 +322,20 @@ impl Control {
         if let Some(instance) = self.instance.take() {
             self.destroy(instance);
         }
+        self.link.mouths.let_go();
         self.link.bury();
         self.first_start_is_over();
     }
 
     /// Its sinks and sources are closed; nothing of it runs on another thread afterwards.
-    fn quiet(&self) {
+    /// With `keep` their tracks go on for half a second, to be taken over by the next instance.
+    fn quiet(&self, keep: bool) {
         self.link.ears.stop(&self.link);
-        self.link.mouths.stop(&self.link);
+        self.link.mouths.stop(&self.link, keep);
     }
 
     fn destroy(&self, instance: Instance) {
-        self.quiet();
+        self.quiet(false);
         self.link.timed("destroy", || drop(instance));
     }
 
@@ -403,7 +406,7 @@ impl Control {
         self.save();
         if let Some(instance) = self.instance.take() {
             // First: what was heard until now is part of what it may want to finish.
-            self.quiet();
+            self.quiet(false);
             self.link.timed("stop", || instance.stop(why));
             self.tell_last_fault();
             self.destroy(instance);

@@ -9,6 +9,7 @@ use mynah_engine::LiveWriter;
 use mynah_plugin::{abi, audio::BLOCK_FLOATS};
 use mynah_wire::GuildId;
 use std::{
+    collections::HashMap,
     io,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{Builder, JoinHandle},
@@ -33,6 +34,7 @@ unsafe impl Send for Theirs {}
 struct Aligned([f32; BLOCK_FLOATS]);
 
 struct Mouth {
+    track: u64,
     source: Theirs,
     /// `None` once the sound is over.
     to: Option<LiveWriter>,
@@ -44,6 +46,14 @@ struct Orders {
     new: Vec<Mouth>,
     open: usize,
     stop: bool,
+    /// With `stop`: the pipes stay open, for the sources of the next instance.
+    keep: bool,
+}
+
+/// A pipe whose source is gone, and where in the sound it was.
+struct Kept {
+    to: LiveWriter,
+    frame: u64,
 }
 
 #[derive(Default)]
@@ -65,6 +75,8 @@ pub(crate) struct Mouths {
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Instead of the thread, where a host is run by hand.
     by_hand: Mutex<Option<Vec<Mouth>>>,
+    /// By their tracks, while one instance follows another.
+    kept: Mutex<HashMap<u64, Kept>>,
 }
 
 impl Mouths {
@@ -99,7 +111,7 @@ impl Mouths {
             loop {
                 if let Some(mouths) = link.mouths.mouths().as_mut() {
                     mouths.append(&mut link.mouths.desk.orders().new);
-                    turn(&link, mouths, &mut room, false);
+                    turn(&link, mouths, &mut room, None);
                 } else {
                     return;
                 }
@@ -109,13 +121,13 @@ impl Mouths {
     }
 
     /// As [`Mouths::stop`], on the one thread that there is.
-    fn stop_by_hand(&self, link: &Link) {
+    fn stop_by_hand(&self, link: &Link, keep: bool) {
         let Some(mut mouths) = self.mouths().take() else {
             return;
         };
         mouths.append(&mut self.desk.orders().new);
         let mut room = Box::new(Aligned([0.0; BLOCK_FLOATS]));
-        turn(link, &mut mouths, &mut room, true);
+        turn(link, &mut mouths, &mut room, Some(keep));
     }
 
     fn open(&self, mouth: Mouth) {
@@ -126,17 +138,31 @@ impl Mouths {
         self.desk.changed.notify_one();
     }
 
-    /// Closes every source and waits for the thread: afterwards no plugin code runs on it.
-    pub(crate) fn stop(&self, link: &Link) {
+    fn kept(&self) -> MutexGuard<'_, HashMap<u64, Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What nobody has taken over ends, when what it still holds has been heard.
+    pub(crate) fn let_go(&self) {
+        self.kept().clear();
+    }
+
+    /// Closes every source and waits for the thread: afterwards no plugin code runs on it. With `keep`
+    /// their tracks go on with what is in the pipe, until the next instance takes them over or
+    /// [`Mouths::let_go`].
+    pub(crate) fn stop(&self, link: &Link, keep: bool) {
         let thread = {
             let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
             thread.take()
         };
-        self.stop_by_hand(link);
+        self.stop_by_hand(link, keep);
         let Some(thread) = thread else {
             return;
         };
-        self.desk.orders().stop = true;
+        {
+            let mut orders = self.desk.orders();
+            (orders.stop, orders.keep) = (true, keep);
+        }
         self.desk.changed.notify_one();
         wait_for(thread, &link.id);
         *self.desk.orders() = Orders::default();
@@ -154,7 +180,7 @@ impl Link {
         if source.pull.is_none() {
             return Err(OpError::Invalid("its source has no `pull`".into()));
         }
-        let options = source_options(guild, options)?;
+        let (options, taken) = source_options(guild, options)?;
         self.grants.require(sound::lane_capability(options.lane))?;
         if self.mouths.desk.orders().open >= MAX_SOURCES {
             return Err(OpError::Busy("it plays too many sources".into()));
@@ -162,6 +188,9 @@ impl Link {
         self.mouths
             .begin(self)
             .map_err(|error| OpError::Failed(format!("no thread to make sound on: {error}")))?;
+        if let Some(track) = taken {
+            return self.take_over(track, source);
+        }
         let (to, live) = mynah_engine::live();
         let track = {
             let _runtime = self.hub.runtime.enter();
@@ -170,9 +199,25 @@ impl Link {
         };
         self.hub.own(self, track);
         self.mouths.open(Mouth {
+            track,
             source: Theirs(source),
             to: Some(to),
             frame: 0,
+        });
+        Ok(track)
+    }
+
+    /// A source goes on where one of the instance before was.
+    fn take_over(&self, track: u64, source: abi::Source) -> Result<u64, OpError> {
+        let kept = self.mouths.kept().remove(&track);
+        let Some(Kept { to, frame }) = kept.filter(|_| self.hub.owns(self.index, track)) else {
+            return Err(OpError::Closed(format!("track {track} is over")));
+        };
+        self.mouths.open(Mouth {
+            track,
+            source: Theirs(source),
+            to: Some(to),
+            frame,
         });
         Ok(track)
     }
@@ -183,16 +228,17 @@ fn run(desk: &Desk, link: &Link) {
     let mut room = Box::new(Aligned([0.0; BLOCK_FLOATS]));
     let mut mouths: Vec<Mouth> = Vec::new();
     loop {
-        let stop = orders(desk, &mut mouths);
-        turn(link, &mut mouths, &mut room, stop);
-        if stop {
+        let end = orders(desk, &mut mouths);
+        turn(link, &mut mouths, &mut room, end);
+        if end.is_some() {
             return;
         }
     }
 }
 
-/// One look at every pipe. With `stop`, the end of them all.
-fn turn(link: &Link, mouths: &mut Vec<Mouth>, room: &mut Aligned, stop: bool) {
+/// One look at every pipe. With an `end`, that of them all; true keeps their pipes open.
+fn turn(link: &Link, mouths: &mut Vec<Mouth>, room: &mut Aligned, end: Option<bool>) {
+    let stop = end.is_some();
     if !stop {
         for mouth in mouths.iter_mut() {
             speak(link, mouth, room);
@@ -201,13 +247,17 @@ fn turn(link: &Link, mouths: &mut Vec<Mouth>, room: &mut Aligned, stop: bool) {
     let over = mouths.extract_if(.., |mouth| stop || mouth.to.is_none());
     let over: Vec<Mouth> = over.collect();
     link.mouths.desk.orders().open -= over.len();
-    for mouth in over {
+    for mut mouth in over {
+        if let (Some(true), Some(to)) = (end, mouth.to.take()) {
+            let frame = mouth.frame;
+            link.mouths.kept().insert(mouth.track, Kept { to, frame });
+        }
         link.timed_sound(On::Sound, "a source's end", || close(mouth));
     }
 }
 
-/// Waits for orders, or until a pipe may have room. True at the end.
-fn orders(desk: &Desk, mouths: &mut Vec<Mouth>) -> bool {
+/// Waits for orders, or until a pipe may have room. At the end, whether pipes stay open.
+fn orders(desk: &Desk, mouths: &mut Vec<Mouth>) -> Option<bool> {
     let mut orders = desk.orders();
     if mouths.is_empty() {
         while !orders.stop && orders.new.is_empty() {
@@ -219,7 +269,7 @@ fn orders(desk: &Desk, mouths: &mut Vec<Mouth>) -> bool {
         orders = waited.unwrap_or_else(PoisonError::into_inner).0;
     }
     mouths.append(&mut orders.new);
-    orders.stop
+    orders.stop.then_some(orders.keep)
 }
 
 /// Fills the pipe, as far as there is sound and room.

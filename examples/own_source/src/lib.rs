@@ -4,7 +4,7 @@
 mod fork;
 mod words;
 
-use fork::{Fork, Pitch};
+use fork::{Fork, Pitch, Wave};
 use mynah_plugin::{
     About, Commands, Component, Cx, Event, Form, GuildId, Interaction, Kind, Need, PlayOptions,
     Plugin, Reply, Result, Saved, Slash, Style, Tongue, Track, TrackKind,
@@ -36,6 +36,10 @@ struct Sounding {
     pitch: Pitch,
 }
 
+/// What the next instance has to know: where, which track, which pitch in Hz, and
+/// where in its wave it stood.
+type Kept = Vec<(GuildId, Track, f32, Wave)>;
+
 /// `[plugins.own-source]`.
 #[derive(Debug, serde::Deserialize)]
 #[serde(default)]
@@ -60,7 +64,9 @@ impl Plugin for Tuner {
     .needs(&[
         Need::required("commands", "to offer /tune"),
         Need::required("voice.speak", "to be heard"),
-    ]);
+    ])
+    // They sound on while this file is exchanged for a newer one.
+    .keeps_tracks();
     type Config = Config;
 
     fn check(config: &Config) -> Vec<mynah_plugin::Diagnostic> {
@@ -71,14 +77,31 @@ impl Plugin for Tuner {
         vec![mynah_plugin::Diagnostic::new("/start_hz", words)]
     }
 
-    fn start(cx: &mut Cx<'_, Self>, config: Config, _: Option<Saved>) -> Result<Self> {
+    fn start(cx: &mut Cx<'_, Self>, config: Config, saved: Option<Saved>) -> Result<Self> {
         let described = WORDS.for_locale(None).text("about");
         let tune = Slash::new("tune", described).described(WORDS.others("about"));
         cx.set_commands(&Commands::new().slash(tune))?;
+        let mut forks = HashMap::new();
+        let kept = saved.and_then(|saved| saved.read::<Kept>().ok());
+        for (guild, track, hz, wave) in kept.unwrap_or_default() {
+            let pitch = Pitch::new(hz, wave);
+            // After a restart of the bot the track is over, and there is nothing to take over.
+            if cx.take_over(guild, track, Fork::new(pitch.clone())).is_ok() {
+                forks.insert(guild, Sounding { track, pitch });
+            }
+        }
         Ok(Self {
-            forks: HashMap::new(),
+            forks,
             start_hz: config.start_hz,
         })
+    }
+
+    fn save(&mut self) -> Result<Saved> {
+        let forks = self.forks.iter();
+        let kept: Kept = forks
+            .map(|(guild, fork)| (*guild, fork.track, fork.pitch.hz(), fork.pitch.wave()))
+            .collect();
+        Saved::json(&kept)
     }
 
     fn event(&mut self, cx: &mut Cx<'_, Self>, event: Event<'_>) -> Result<()> {
@@ -176,7 +199,7 @@ impl Tuner {
         let pitch = match self.forks.get(&guild) {
             Some(fork) => fork.pitch.clone(),
             None => {
-                let pitch = Pitch::new(self.start_hz);
+                let pitch = Pitch::new(self.start_hz, Wave::default());
                 match cx.play_source(guild, Fork::new(pitch.clone()), PlayOptions::default()) {
                     Ok(track) => {
                         let sounding = Sounding {

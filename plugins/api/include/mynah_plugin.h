@@ -243,6 +243,8 @@ typedef struct mynah_sink {                /* host -> plugin */
  * to `err`; the source or sink is then still the caller's.
  *   play    options: those of voice.play but start_ms and repeat; needs the capability of its lane. The
  *           source is pulled until its end, an error, or until its track is stopped; seek is never called
+ *           minor 3: {"takes_over": track}, in start after a reload of a plugin that keeps its tracks: goes on
+ *           with that track, whose source was the instance's before; frames count on
  *   listen  options: {"packets", "pcm", "mix", "lanes"}, each true or false; packets and lanes need the
  *           capability voice.opus, pcm and mix need voice.listen
  */

@@ -23,7 +23,7 @@
 //! # }
 //! ```
 
-use crate::{Error, GuildId, Host, PlayOptions, Result, Track, abi, host::put_vec, panics};
+use crate::{Error, GuildId, Host, Result, Track, abi, host::put_vec, panics};
 use core::ffi::c_void;
 
 /// Floats in a block: 960 frames of left and right.
@@ -110,7 +110,7 @@ pub(crate) fn play<S: Source>(
     host: &Host,
     guild: GuildId,
     source: S,
-    options: &PlayOptions,
+    options: &serde_json::Value,
 ) -> Result<Track> {
     let audio: *const abi::Audio = host.extension(abi::EXT_AUDIO).cast();
     if audio.is_null() {
@@ -119,7 +119,7 @@ pub(crate) fn play<S: Source>(
             abi::EXT_AUDIO
         )));
     }
-    let options = serde_json::to_vec(&options.to_json())?;
+    let options = serde_json::to_vec(options)?;
     let mouth = Mouth {
         source,
         host: Some(host.clone()),

@@ -94,6 +94,24 @@ impl<P: Plugin> Cx<'_, P> {
         source: impl Source,
         options: PlayOptions,
     ) -> Result<Track> {
+        crate::audio::play(self.host, guild, source, &options.to_json())
+    }
+
+    /// After a reload, in [`Plugin::start`]: a source goes on with a track that a source of the instance
+    /// before played, without a gap; [`crate::audio::Block::frame`] counts on. For plugins that
+    /// [keep their tracks](crate::About::keeps_tracks) and know them from their saved state. What is not
+    /// taken over by the end of `start` ends.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] when the track is over, or was never a source's; [`Error::Unsupported`] as
+    /// [`Cx::play_source`].
+    pub fn take_over(
+        &mut self,
+        guild: GuildId,
+        track: Track,
+        source: impl Source,
+    ) -> Result<Track> {
+        let options = serde_json::json!({ "takes_over": track.get() });
         crate::audio::play(self.host, guild, source, &options)
     }
 

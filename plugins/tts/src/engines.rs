@@ -115,6 +115,14 @@ pub enum EngineError {
     /// It ended without a sound, or with an error.
     #[error("it failed: {0}")]
     Failed(String),
+    /// A service refused. What it said is for the operator; people see the status.
+    #[error("the service answered {status}")]
+    Service {
+        /// HTTP status.
+        status: u16,
+        /// Its words, shortened, without the key.
+        said: String,
+    },
     /// It took too long.
     #[error("it took longer than {0:?}")]
     TimedOut(Duration),
@@ -135,6 +143,7 @@ impl EngineError {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::NotInstalled { remedy, .. } => remedy,
+            Self::Service { .. } => "look at its address, its key and its own log",
             Self::NoVoice(_) => "choose another with /tts voice",
             Self::Failed(_) | Self::BadSound(_) => {
                 "try the engine by hand, and look at its path in bot.toml"
@@ -142,6 +151,15 @@ impl EngineError {
             Self::TimedOut(_) => "use a smaller voice, or another engine",
             Self::Stopped => "nothing: somebody wanted that",
             Self::NotReady(_) => "look at [plugins.tts] in bot.toml",
+        }
+    }
+
+    /// More, for the operator alone; may be empty.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        match self {
+            Self::Service { said, .. } => said,
+            _ => "",
         }
     }
 

@@ -307,8 +307,9 @@ fn speak(
             {
                 let id = engine.id();
                 (shared.tell)(&format!(
-                    "the engine `{id}` did not speak, others are asked for a while: {error}; {}",
-                    error.remedy()
+                    "the engine `{id}` did not speak, others are asked for a while: {error}; {}. {}",
+                    error.remedy(),
+                    error.detail()
                 ));
             }
             match how {

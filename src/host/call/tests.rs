@@ -155,3 +155,23 @@ fn files_travel_as_base64() {
     assert_eq!(files[0].bytes, b"hi");
     assert_eq!(files[0].content_type, "application/octet-stream");
 }
+
+#[test]
+fn a_service_is_asked_only_where_that_is_granted() {
+    let grants = Grants::new(
+        "p",
+        &["net.http:a.org".to_owned()],
+        std::path::Path::new(""),
+    );
+    for (url, may) in [
+        ("https://a.org/x", true),
+        ("https://a.org:8443/x", true),
+        ("https://b.org/x", false),
+        ("https://a.org.b.org/x", false),
+        ("https://a.org@b.org/x", false),
+    ] {
+        let args = serde_json::json!({ "url": url }).to_string();
+        let call = Call::parse("http.request", args.as_bytes()).unwrap();
+        assert_eq!(call.check(&grants).is_ok(), may, "{url}");
+    }
+}

@@ -4,6 +4,7 @@
 use core::future::poll_fn;
 use core::task::{Poll, Waker};
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -28,6 +29,8 @@ const MAX_WORDS: usize = 200;
 /// One request on its way, and who waits for its answer.
 struct Letter {
     request: Request,
+    /// Whoever waited does not any more: there is no point in asking.
+    given_up: Arc<AtomicBool>,
     answer: Sender<Result<WebAnswer, String>>,
 }
 
@@ -36,6 +39,9 @@ struct Inside {
     letters: VecDeque<Letter>,
     waker: Option<Waker>,
 }
+
+/// How an answer comes back.
+type Answered = Receiver<Result<WebAnswer, String>>;
 
 /// Where threads put their requests. Cheap to clone.
 #[derive(Clone, Default)]
@@ -46,7 +52,7 @@ impl Postbox {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn put(&self, request: &Request) -> Option<Receiver<Result<WebAnswer, String>>> {
+    fn put(&self, request: &Request, given_up: &Arc<AtomicBool>) -> Option<Answered> {
         let (answer, answered) = channel();
         let mut inside = self.lock();
         if inside.letters.len() >= MAX_WAITING {
@@ -54,6 +60,7 @@ impl Postbox {
         }
         inside.letters.push_back(Letter {
             request: request.clone(),
+            given_up: Arc::clone(given_up),
             answer,
         });
         if let Some(waker) = inside.waker.take() {
@@ -85,13 +92,15 @@ impl Post for Postbox {
         stop: &Stop,
         out: &mut dyn FnMut(&[u8]) -> Result<bool, EngineError>,
     ) -> Result<(), EngineError> {
+        let given_up = Arc::new(AtomicBool::new(false));
         let answered = self
-            .put(request)
+            .put(request, &given_up)
             .ok_or(EngineError::NotReady("too much is being asked at once"))?;
         let answer = loop {
             match answered.recv_timeout(LOOK) {
                 Ok(answer) => break answer,
                 Err(RecvTimeoutError::Timeout) if stop.is_stopped() => {
+                    given_up.store(true, Ordering::Relaxed);
                     return Err(EngineError::Stopped);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -100,18 +109,35 @@ impl Post for Postbox {
         };
         let answer = answer.map_err(EngineError::Failed)?;
         if !answer.is_success() {
-            let said: String = answer.text().chars().take(MAX_WORDS).collect();
-            let words = format!("the service answered {}: {}", answer.status, said.trim());
-            return Err(EngineError::Failed(words));
+            return Err(EngineError::Service {
+                status: answer.status,
+                said: said(&answer, request.authorization.as_deref()),
+            });
         }
         out(&answer.body).map(drop)
     }
 }
 
+/// What a service says about a failure, without the key: some repeat it.
+fn said(answer: &WebAnswer, authorization: Option<&str>) -> String {
+    let mut said = answer.text();
+    for secret in authorization.iter().flat_map(|all| all.rsplit(' ').take(1)) {
+        said = said.replace(secret, "***");
+    }
+    said.trim().chars().take(MAX_WORDS).collect()
+}
+
 /// Carries requests to the host, as many at once as there are.
 pub(super) fn carry(cx: &mut Cx<'_, Tts>, postbox: Postbox) {
     cx.spawn(postbox.clone().next(), move |_: &mut Tts, cx, letter| {
-        let Letter { request, answer } = letter;
+        let Letter {
+            request,
+            given_up,
+            answer,
+        } = letter;
+        if given_up.load(Ordering::Relaxed) {
+            return carry(cx, postbox);
+        }
         let mut asked =
             mynah_plugin::Request::post(&request.url, "application/json", request.body.as_bytes())
                 .max_bytes(MOST_BYTES)
@@ -135,7 +161,7 @@ mod tests {
     fn request() -> Request {
         Request {
             url: "https://a/v1/audio/speech".into(),
-            authorization: None,
+            authorization: Some("Bearer hunter2".into()),
             body: "{}".into(),
         }
     }
@@ -176,9 +202,14 @@ mod tests {
     fn the_answer_comes_back_to_the_thread_that_asked() {
         let (done, heard) = asked(Ok(answer(200, b"sound")));
         assert_eq!((done, heard), (Ok(()), b"sound".to_vec()));
-        let (done, heard) = asked(Ok(answer(401, b"  no such key\n")));
-        let words = "the service answered 401: no such key".to_owned();
-        assert_eq!((done, heard), (Err(EngineError::Failed(words)), Vec::new()));
+        // Some services repeat what they were given; people are told the status alone.
+        let (done, heard) = asked(Ok(answer(401, b"  no such key: hunter2\n")));
+        let refused = EngineError::Service {
+            status: 401,
+            said: "no such key: ***".to_owned(),
+        };
+        assert_eq!(refused.to_string(), "the service answered 401");
+        assert_eq!((done, heard), (Err(refused), Vec::new()));
         let (done, _) = asked(Err("it leads to a private address".into()));
         assert!(matches!(done, Err(EngineError::Failed(words)) if words.contains("private")));
     }
@@ -190,8 +221,9 @@ mod tests {
         stop.stop();
         let done = postbox.post(&request(), &stop, &mut |_| Ok(true));
         assert_eq!(done, Err(EngineError::Stopped));
+        let given_up = take(&postbox).given_up;
+        assert!(given_up.load(Ordering::Relaxed), "it is not asked any more");
         let other = postbox.clone();
-        drop(take(&other));
         let gone = std::thread::spawn(move || {
             postbox.post(&request(), &Stop::default(), &mut |_| Ok(true))
         });
@@ -202,8 +234,10 @@ mod tests {
     #[test]
     fn what_waits_is_bounded() {
         let postbox = Postbox::default();
-        let waiting: Vec<_> = (0..MAX_WAITING).map(|_| postbox.put(&request())).collect();
+        let wanted = Arc::new(AtomicBool::new(false));
+        let put = || postbox.put(&request(), &wanted);
+        let waiting: Vec<_> = (0..MAX_WAITING).map(|_| put()).collect();
         assert!(waiting.iter().all(Option::is_some));
-        assert!(postbox.put(&request()).is_none());
+        assert!(put().is_none());
     }
 }
